@@ -66,6 +66,10 @@ export const errors = {
   UPSTREAM_INVALID: { status: 502, fix: 'The upstream sent a response that is not valid HTTP/1.1; nothing was charged.' },
   UPSTREAM_TIMEOUT: { status: 504, fix: 'The upstream did not answer in time; nothing was charged.' },
   CONFIG_INVALID: { status: 500, fix: 'Correct the line named in the message; `tally config check` lists every mistake at once.' },
+  WALLET_UNKNOWN: { status: 503, fix: 'Start one with `tally up`, or name its socket with --wallet or TALLY_WALLET.' },
+  SERVER_UNREACHABLE: { status: 502, fix: 'Check the address, and that the server runs and listens there. Nothing was paid.' },
+  PORT_TAKEN: { status: 500, fix: 'Stop what listens there, or choose another with --port or `listen` in tally.yaml.' },
+  FILE_UNAVAILABLE: { status: 500, fix: 'Check that the file exists and that you may read or write it, as the message says.' },
   USAGE: { status: 400, fix: 'Run the command with --help to see its options and examples.' },
 } as const satisfies Record<string, { status: number; fix: string }>
 
