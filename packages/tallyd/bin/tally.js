@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+/**
+ * The `tally` command. Plain JS that any Node can read, so that an old one gets told what to do and not a syntax error.
+ * Installed from a package it runs dist; in a clone it runs the TypeScript of all packages through their `source`
+ * condition, which has to be an argument of the process: only then do worker threads see it too.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+const source = new URL('../src/main.ts', import.meta.url)
+const inClone = existsSync(source)
+
+if (major < 22 || (major === 22 && minor < 18)) {
+  const fix = inClone ? 'use `npx tally`, which brings its own' : 'install a newer one from https://nodejs.org'
+  console.error(`tally needs Node 22.18 or newer and this is ${process.versions.node}: ${fix}.`)
+  process.exitCode = 1
+} else if (!inClone || process.execArgv.includes('--conditions=source')) {
+  const { main } = await import(inClone ? source.href : '../dist/main.js')
+  process.exitCode = await main(process.argv.slice(2))
+} else {
+  restart(['--conditions=source', ...process.execArgv, ...process.argv.slice(1)])
+}
+
+/** In place, so that pid, signals and terminal stay what they were. Windows cannot and gets a child. */
+function restart(args) {
+  if (process.platform !== 'win32') process.execve(process.execPath, [process.execPath, ...args], process.env)
+  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+  process.on('SIGINT', () => {}) // the console sends Ctrl-C to both; the child decides
+  child.on('exit', (code) => (process.exitCode = code ?? 1))
+}
