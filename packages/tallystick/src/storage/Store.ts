@@ -24,6 +24,8 @@ export interface Quote {
   readonly macaroon: string
   readonly service: string
   readonly route: string
+  /** The exact text whose SHA-256 the invoice commits to (core/Terms.ts). */
+  readonly terms: string
   readonly created: Date
   /** Of the invoice, not of the capability. */
   readonly expires: Date

@@ -1,0 +1,110 @@
+/**
+ * What a route sells: a price per call, and how a purchase is metered. An offer becomes an invoice, terms and the caveats
+ * of the capability that paying the invoice brings to life.
+ */
+import * as Amount from '../core/Amount.ts'
+import { msats, type AmountLike, type Msat } from '../core/Amount.ts'
+import * as Caveat from '../core/Caveat.ts'
+import { TallyError } from '../core/errors.ts'
+import { canonicalTarget } from '../core/Path.ts'
+import type { Call } from './Call.ts'
+
+export type Mode =
+  /** N calls, prepaid: the invoice is price × N. */
+  | { readonly kind: 'uses'; readonly uses: number }
+  /** A balance: the invoice is `amount`, each call draws its price, any route of the service may be called. */
+  | { readonly kind: 'budget'; readonly amount: Msat }
+  /** Any number of calls until it expires: the invoice is one price. */
+  | { readonly kind: 'pass' }
+
+export interface Offer {
+  readonly service: string
+  /** Names the offer in terms, logs and the one-open-invoice rule: `GET /qr/**`. */
+  readonly route: string
+  /** Methods a `uses` or `pass` capability is bound to. */
+  readonly verbs: readonly string[]
+  /** Path pattern a `uses` or `pass` capability is bound to. */
+  readonly pattern: string
+  /** Of one call. */
+  readonly price: Msat
+  readonly mode: Mode
+  /** Seconds the capability lives, counted from the quote. */
+  readonly lifetime: number
+}
+
+/** The amount of the invoice. */
+export function invoiceAmount({ price, mode }: Offer): Msat {
+  switch (mode.kind) {
+    case 'uses':
+      return msats(price * BigInt(mode.uses))
+    case 'budget':
+      return mode.amount
+    case 'pass':
+      return price
+  }
+}
+
+/** Caveats of a fresh capability, in the order capabilities §2.2 asks for: those of L402, the profile, then ours. */
+export function mintedCaveats(offer: Offer, expires: Date): readonly Caveat.Caveat[] {
+  const { service, mode } = offer
+  const head = [
+    Caveat.services({ [service]: 0 }),
+    Caveat.validUntil(service, expires),
+    Caveat.profile(),
+    Caveat.expires(expires),
+  ]
+  if (mode.kind === 'budget') return [...head, Caveat.budget(mode.amount)]
+  const bound = [...head, Caveat.verb(...offer.verbs), Caveat.path(offer.pattern)]
+  return mode.kind === 'uses' ? [...bound, Caveat.uses(mode.uses)] : bound
+}
+
+/** How a handler in your own server is priced. One of `uses`, `budget` and `pass` at most; without them, one call. */
+export interface PriceOptions {
+  /** Of one call: an amount, or a function of the request. */
+  readonly price: AmountLike | ((call: Call) => AmountLike)
+  /** The name in `services=`; default: the gate's. */
+  readonly service?: string
+  /** Path pattern such as `/forecast/*` that a purchase is good for; default: exactly the path asked for. */
+  readonly path?: string
+  readonly uses?: number
+  readonly budget?: AmountLike
+  /** Unmetered until the capability expires. */
+  readonly pass?: true
+  /** Seconds; default one hour. */
+  readonly lifetime?: number
+}
+
+const HOUR = 3600
+
+/** The offer for one request. Throws PATH_AMBIGUOUS for a path that has no canonical form. */
+export function offerFor(options: PriceOptions, service: string, call: Call): Offer {
+  const price = Amount.from(typeof options.price === 'function' ? options.price(call) : options.price)
+  const pattern = options.path ?? literalPath(call.target)
+  return {
+    service: options.service ?? service,
+    route: `${call.method} ${pattern}`,
+    verbs: call.method === 'GET' || call.method === 'HEAD' ? ['GET', 'HEAD'] : [call.method],
+    pattern,
+    price,
+    mode: modeOf(options),
+    lifetime: options.lifetime ?? HOUR,
+  }
+}
+
+function modeOf({ uses, budget, pass }: PriceOptions): Mode {
+  if ([uses, budget, pass].filter((given) => given !== undefined).length > 1)
+    throw new TypeError('price options: give one of uses, budget and pass')
+  if (budget !== undefined) return { kind: 'budget', amount: Amount.from(budget) }
+  if (pass) return { kind: 'pass' }
+  if (uses !== undefined && (!Number.isSafeInteger(uses) || uses < 1))
+    throw new TypeError('price options: uses must be a whole number, 1 or more')
+  return { kind: 'uses', uses: uses ?? 1 }
+}
+
+/** A path as a pattern that matches only itself. `*` is legal in a path, and would match more than was paid for. */
+function literalPath(target: string): string {
+  const { path } = canonicalTarget(target)
+  if (path.split('/').some((segment) => segment === '*' || segment === '**'))
+    throw new TallyError('PATH_AMBIGUOUS', 'a path segment `*` reads as a wildcard')
+  return path
+}

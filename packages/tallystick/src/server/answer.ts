@@ -1,0 +1,84 @@
+/**
+ * The gate's own answers: the 402 that every known client can read (field survey §3.1), and refusals as RFC 9457
+ * problem details. Answers to credentials are never cached; strangers get the same words for every kind of bad token.
+ */
+import { ceilSats } from '../core/Amount.ts'
+import { toHex } from '../core/bytes.ts'
+import * as Challenge from '../core/Challenge.ts'
+import type { TallyError } from '../core/errors.ts'
+import type { Quote } from '../storage/Store.ts'
+import type { Answer, Call } from './Call.ts'
+
+const PROBLEM = 'application/problem+json'
+const NO_STORE = ['cache-control', 'no-store'] as const
+
+/** Why the credential that came with the request did not do, if one came. */
+function reason(error: TallyError | undefined): object {
+  return error === undefined ? {} : { reason: { code: error.code, detail: error.message, fix: error.fix } }
+}
+
+export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): Answer {
+  const { macaroon, bolt11: invoice, amount, terms } = quote
+  const sats = ceilSats(amount)
+  const paymentHash = toHex(quote.paymentHash)
+  const expiresAt = quote.expires.toISOString()
+  const body = {
+    type: 'https://paymentauth.org/problems/payment-required',
+    title: 'Payment Required',
+    status: 402,
+    detail: `Pay ${sats} sat over Lightning, then repeat the request with "Authorization: L402 <macaroon>:<preimage>".`,
+    macaroon,
+    invoice,
+    priceSats: sats,
+    price_sats: sats,
+    amount_msat: `${amount}`,
+    payment_hash: paymentHash,
+    expires_at: expiresAt,
+    terms,
+    // The nested form that other L402 middlewares answer with.
+    l402: { macaroon, invoice, amount_sats: sats, payment_hash: paymentHash, expires_at: expiresAt, resource: quote.route },
+    ...reason(error),
+  }
+  return {
+    status: 402,
+    headers: [
+      ...Challenge.format({ macaroon, invoice }).map((value) => ['www-authenticate', value] as const),
+      NO_STORE,
+      ['content-type', PROBLEM],
+    ],
+    body: call.method === 'HEAD' ? '' : JSON.stringify(body),
+  }
+}
+
+/** For HEAD and OPTIONS: says that a payment is needed without minting an invoice for what may be a link checker. */
+export function priceOnlyAnswer(call: Call, sats: number, error?: TallyError): Answer {
+  const body = {
+    type: 'https://paymentauth.org/problems/payment-required',
+    title: 'Payment Required',
+    status: 402,
+    detail: `${call.method} makes no invoice. Send the request you want to pay for.`,
+    priceSats: sats,
+    price_sats: sats,
+    ...reason(error),
+  }
+  return {
+    status: 402,
+    headers: [NO_STORE, ['content-type', PROBLEM]],
+    body: call.method === 'HEAD' ? '' : JSON.stringify(body),
+  }
+}
+
+/** Seconds after which a client may try again what our node or store could not do. */
+const RETRY_AFTER = '5'
+
+export function problemAnswer(call: Pick<Call, 'method'>, error: TallyError): Answer {
+  return {
+    status: error.status,
+    headers: [
+      NO_STORE,
+      ['content-type', PROBLEM],
+      ...(error.status === 503 ? ([['retry-after', RETRY_AFTER]] as const) : []),
+    ],
+    body: call.method === 'HEAD' ? '' : JSON.stringify(error.toProblem()),
+  }
+}

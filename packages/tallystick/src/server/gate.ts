@@ -1,0 +1,172 @@
+/**
+ * The state machine in front of a priced request: no or useless credential → 402 with a challenge; a good one that does
+ * not allow this request → 403 that says why; a good one → its meters are charged, and the request may run.
+ *
+ * Order (capabilities §2.7): parse → preimage and chain → grammar and narrowing → this request's predicates → one meter
+ * transaction → serve. Only the first three are cached, keyed by the whole credential text; time, path and meters are
+ * checked on every request.
+ */
+import { ceilSats } from '../core/Amount.ts'
+import * as Capability from '../core/Capability.ts'
+import * as Credential from '../core/Credential.ts'
+import { TallyError } from '../core/errors.ts'
+import type { Grant } from '../core/Grant.ts'
+import type { Key } from '../core/Key.ts'
+import * as Macaroon from '../core/Macaroon.ts'
+import { canonicalTarget } from '../core/Path.ts'
+import type { Receiver } from '../lightning/Lightning.ts'
+import type { Store } from '../storage/Store.ts'
+import { challengeAnswer, priceOnlyAnswer, problemAnswer } from './answer.ts'
+import type { Answer, Call } from './Call.ts'
+import { invoiceAmount, type Offer } from './Offer.ts'
+import { createQuoter } from './quote.ts'
+import { followSettlements } from './settle.ts'
+
+export type Admission =
+  /** 402: nothing was charged. Send `answer` as it is. */
+  | { readonly kind: 'challenge'; readonly answer: Answer }
+  /** The credential is real and does not allow this, or we cannot tell: nothing was charged. Send `answer` as it is. */
+  | { readonly kind: 'refused'; readonly answer: Answer; readonly error: TallyError }
+  /** Charged. Do the work; if it is known not to have been done, `release` gives the charge back, or tells `onTrouble`. */
+  | { readonly kind: 'granted'; readonly grant: Grant; release(): Promise<void> }
+
+export interface Gate extends AsyncDisposable {
+  /** The `services=` name that adapters use when a price names none. */
+  readonly service: string
+  admit(call: Call, offer: Offer): Promise<Admission>
+}
+
+export interface GateOptions {
+  readonly key: Key
+  readonly store: Store
+  readonly lightning: Receiver
+  readonly service?: string
+  /** Where the macaroon says it is from; a hint for people. Default: the service. */
+  readonly location?: string
+  /** Seconds an invoice can be paid; default 600. */
+  readonly invoiceLifetime?: number
+  readonly clock?: () => Date
+  /** The node or the store failed in the background: following settlements (tried again) or giving a charge back (not). */
+  readonly onTrouble?: (error: TallyError) => void
+}
+
+/** Verified credentials remembered, a few kilobytes each. */
+const REMEMBERED = 10_000
+/** More credentials than this in one request are somebody guessing. */
+const MOST_CREDENTIALS = 4
+
+export function createGate(options: GateOptions): Gate {
+  const { key, store, lightning, service = 'api', clock = () => new Date() } = options
+  const quoter = createQuoter({
+    key,
+    store,
+    lightning,
+    clock,
+    invoiceLifetime: options.invoiceLifetime ?? 600,
+    location: options.location ?? service,
+  })
+  const verified = new Map<string, Capability.Authentic>()
+  const stop = new AbortController()
+  const following = followSettlements({
+    lightning,
+    store,
+    signal: stop.signal,
+    onSettled: ({ paymentHash }) => quoter.close(paymentHash),
+    ...(options.onTrouble && { onTrouble: options.onTrouble }),
+  })
+
+  /** The first credential of the request that verifies; undefined when there is none at all. */
+  function authenticate(call: Call): Capability.Authentic | undefined {
+    const authorization = call.header('authorization')
+    if (authorization.length === 1) {
+      const known = verified.get(authorization[0]!)
+      if (known) return known
+    }
+    const macaroon = [...call.header('macaroon'), ...call.header('grpc-metadata-macaroon')]
+    const credentials = Credential.parse({ authorization, macaroon }).slice(0, MOST_CREDENTIALS)
+    let failure: unknown
+    for (const { macaroon, preimage } of credentials) {
+      try {
+        const authentic = Capability.authenticate(Macaroon.fromBase64(macaroon), { key, ...(preimage && { preimage }) })
+        quoter.close(authentic.paymentHash)
+        if (authorization.length === 1) remember(authorization[0]!, authentic)
+        return authentic
+      } catch (error) {
+        failure ??= error
+      }
+    }
+    if (failure !== undefined) throw failure
+    return undefined
+  }
+
+  function remember(text: string, authentic: Capability.Authentic): void {
+    if (verified.size >= REMEMBERED) verified.delete(verified.keys().next().value!)
+    verified.set(text, authentic)
+  }
+
+  async function challenge(call: Call, offer: Offer, error?: TallyError): Promise<Admission> {
+    if (call.method === 'HEAD' || call.method === 'OPTIONS')
+      return { kind: 'challenge', answer: priceOnlyAnswer(call, ceilSats(invoiceAmount(offer)), error) }
+    try {
+      return { kind: 'challenge', answer: challengeAnswer(call, await quoter.quote(call.client, offer), error) }
+    } catch (trouble) {
+      return refuse(call, trouble)
+    }
+  }
+
+  async function charge(grant: Grant): Promise<Admission | TallyError> {
+    const { charges, paymentHash } = grant
+    if (charges.length === 0) return { kind: 'granted', grant, release: async () => {} }
+    const attempt = crypto.randomUUID()
+    const spent = await store.spend({ key: attempt, paymentHash, charges, at: clock() })
+    if (spent.ok) return { kind: 'granted', grant, release: () => refund(attempt) }
+    const { caveat, link } = spent.charge
+    return new TallyError('CAPABILITY_SPENT', `\`${caveat}\` is used up: ${spent.remaining} left, ${spent.charge.cost} needed`, {
+      details: { caveat, ...(link !== undefined && { link }), remaining: `${spent.remaining}` },
+    })
+  }
+
+  async function refund(attempt: string): Promise<void> {
+    try {
+      await store.refund(attempt)
+    } catch (error) {
+      if (!TallyError.is(error)) throw error
+      options.onTrouble?.(error)
+    }
+  }
+
+  async function admit(call: Call, offer: Offer): Promise<Admission> {
+    try {
+      const authentic = authenticate(call)
+      if (authentic === undefined) return await challenge(call, offer)
+      const { path } = canonicalTarget(call.target)
+      const grant = Capability.authorize(authentic, {
+        service: offer.service,
+        verb: call.method,
+        path,
+        cost: offer.price,
+        now: clock(),
+      })
+      const outcome = await charge(grant)
+      return outcome instanceof TallyError ? await challenge(call, offer, outcome) : outcome
+    } catch (error) {
+      if (TallyError.is(error) && error.status === 402) return await challenge(call, offer, error)
+      return refuse(call, error)
+    }
+  }
+
+  return {
+    service,
+    admit,
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await following
+    },
+  }
+}
+
+/** Anything that is not ours is a bug: the caller's framework answers 500, and nothing is served. */
+function refuse(call: Call, error: unknown): Admission {
+  if (!TallyError.is(error)) throw error
+  return { kind: 'refused', answer: problemAnswer(call, error), error }
+}

@@ -1,0 +1,6 @@
+export type { Answer, Call } from './Call.ts'
+export { createGate, type Admission, type Gate, type GateOptions } from './gate.ts'
+export { invoiceAmount, offerFor, type Mode, type Offer, type PriceOptions } from './Offer.ts'
+export { problemAnswer } from './answer.ts'
+export { protect, type ProtectOptions } from './protect.ts'
+export { followSettlements, type FollowOptions } from './settle.ts'

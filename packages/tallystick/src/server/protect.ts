@@ -1,0 +1,58 @@
+/**
+ * The gate in front of a fetch-style handler: Request in, Response out, as in Bun, Deno, workers and Hono's core.
+ * A handler that throws or answers 5xx did not do the work, so its charge is given back.
+ */
+import type { Grant } from '../core/Grant.ts'
+import type { Answer, Call } from './Call.ts'
+import type { Gate } from './gate.ts'
+import { offerFor, type PriceOptions } from './Offer.ts'
+import { admitOrRefuse } from './refuse.ts'
+
+export interface ProtectOptions extends PriceOptions {
+  /**
+   * Who asks, for the one open invoice per client; usually the remote address, which a bare Request does not carry.
+   * Without it all callers share one: they get the same invoice until it is paid.
+   */
+  readonly client?: (request: Request) => string
+}
+
+export function protect(
+  gate: Gate,
+  options: ProtectOptions,
+  handler: (request: Request, grant: Grant) => Response | Promise<Response>,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const call = callOfRequest(request, options.client?.(request) ?? 'anyone')
+    const admission = await admitOrRefuse(gate, call, () => offerFor(options, gate.service, call))
+    if (admission.kind !== 'granted') return toResponse(admission.answer)
+    let response: Response
+    try {
+      response = await handler(request, admission.grant)
+    } catch (error) {
+      await admission.release()
+      throw error
+    }
+    if (response.status >= 500) await admission.release()
+    return response
+  }
+}
+
+/** A fetch Request joins repeated headers; the credential parser knows how to take them apart again. */
+export function callOfRequest(request: Request, client: string): Call {
+  const { pathname, search } = new URL(request.url)
+  return {
+    method: request.method,
+    target: pathname + search,
+    header: (name) => {
+      const value = request.headers.get(name)
+      return value === null ? [] : [value]
+    },
+    client,
+  }
+}
+
+export function toResponse({ status, headers, body }: Answer): Response {
+  const out = new Headers()
+  for (const [name, value] of headers) out.append(name, value)
+  return new Response(body === '' ? null : body, { status, headers: out })
+}
