@@ -41,6 +41,8 @@ export interface Kept extends Purchase {
   readonly preimage?: Bytes
   /** Fee actually paid. */
   readonly fee?: Msat
+  /** True once the server honoured it. Until then a 402 may only mean that the payment is still on its way. */
+  readonly confirmed: boolean
 }
 
 export interface Jar extends AsyncDisposable {
@@ -48,6 +50,8 @@ export interface Jar extends AsyncDisposable {
   reserve(purchase: Purchase, caps: readonly Cap[]): Promise<void>
   /** The payment went through: reserved becomes paid; only amount + fee still count against caps. */
   keep(paymentHash: Bytes, outcome: { preimage: Bytes; fee: Msat }): Promise<void>
+  /** The server honoured the capability. Idempotent; no effect on one that is not paid. */
+  confirm(paymentHash: Bytes): Promise<void>
   /** The payment is known to have failed: the reservation is released and forgotten. Never call it on an unknown outcome. */
   release(paymentHash: Bytes): Promise<void>
   /** The server no longer honours the capability. Still counts against caps. */
