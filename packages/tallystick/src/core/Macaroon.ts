@@ -1,0 +1,236 @@
+/**
+ * Macaroons (Birgisson et al., NDSS 2014) in the V2 binary format of libmacaroons and go-macaroon, and their HMAC
+ * chain. Knows nothing of payments. https://github.com/rescrv/libmacaroons/blob/master/doc/format.txt
+ *
+ *     2  (1 location)? (2 identifier)  0  { (1 location)? (2 identifier) (4 vid)?  0 }*  0  (6 signature)
+ *
+ * where each packet is type, length as varint, bytes. The L402 repository's own description of this layout is wrong and
+ * omits the key derivation; what is here agrees with libmacaroons, go-macaroon, pymacaroons and js-macaroon.
+ *
+ * One token has one encoding: whatever decodes here encodes to the very same bytes. Refused therefore, though some of
+ * those libraries take them: empty fields, a location on a first-party caveat, over-long varints, bytes after the end.
+ */
+import { equalConstantTime, fromBase64 as bytesFromBase64, fromUtf8, toBase64 as bytesToBase64, utf8 } from './bytes.ts'
+import type { Bytes } from './bytes.ts'
+import { TallyError } from './errors.ts'
+import { hmacSha256, hmacWith, padsOf } from './hmac.ts'
+
+export interface MacaroonCaveat {
+  /** First party: printable ASCII. Third party: opaque. */
+  readonly id: Bytes
+  /** Verification id; present on third-party caveats only. */
+  readonly vid?: Bytes | undefined
+  /** Where to get the discharge; third-party caveats only. A hint: the chain does not cover it. */
+  readonly location?: string | undefined
+}
+
+/** Immutable: everything here returns a new one and shares no bytes with the caller. */
+export interface Macaroon {
+  /** A hint: the chain does not cover it. */
+  readonly location: string
+  readonly identifier: Bytes
+  readonly caveats: readonly MacaroonCaveat[]
+  readonly signature: Bytes
+}
+
+export const MAX_BYTES = 4096
+export const MAX_CAVEATS = 64
+export const MAX_CAVEAT_BYTES = 1024
+
+const LOCATION = 1
+const IDENTIFIER = 2
+const VID = 4
+const SIGNATURE = 6
+
+/** libmacaroons' fixed key, as go-macaroon uses it: no trailing zeros, which HMAC would add anyway. */
+const keyGenerator = padsOf(utf8('macaroons-key-generator'))
+
+export function mint(rootKey: Bytes, identifier: Bytes, location: string): Macaroon {
+  if (identifier.length === 0) throw new TypeError('identifier: expected at least one byte')
+  const key = hmacWith(keyGenerator, rootKey)
+  const macaroon = {
+    location,
+    identifier: identifier.slice(),
+    caveats: [],
+    signature: hmacSha256(key, identifier),
+  }
+  checkSize(macaroon)
+  return macaroon
+}
+
+/** Adds a first-party caveat: no key needed, and no way back. */
+export function append(macaroon: Macaroon, caveat: string | Bytes): Macaroon {
+  const id = typeof caveat === 'string' ? utf8(caveat) : caveat.slice()
+  checkFirstParty(id, 0, id.length)
+  const longer = {
+    location: macaroon.location,
+    identifier: macaroon.identifier,
+    caveats: [...macaroon.caveats, { id, vid: undefined, location: undefined }],
+    signature: hmacSha256(macaroon.signature, id),
+  }
+  checkSize(longer)
+  return longer
+}
+
+/**
+ * Recomputes the chain and returns its value after each caveat, or throws CAPABILITY_INVALID. The values are bearer
+ * secrets, like the signature itself. Third-party caveats are chained; whether they are discharged is for the caller.
+ */
+export function verify(rootKey: Bytes, macaroon: Macaroon): readonly Bytes[] {
+  let tag = hmacSha256(hmacWith(keyGenerator, rootKey), macaroon.identifier)
+  const tags = macaroon.caveats.map((caveat) => (tag = chain(tag, caveat)))
+  if (!equalConstantTime(tag, macaroon.signature))
+    throw new TallyError('CAPABILITY_INVALID', 'this token was not issued here')
+  return tags
+}
+
+function chain(tag: Bytes, { id, vid }: MacaroonCaveat): Bytes {
+  if (vid === undefined) return hmacSha256(tag, id)
+  const pads = padsOf(tag)
+  const both = new Uint8Array(64)
+  both.set(hmacWith(pads, vid))
+  both.set(hmacWith(pads, id), 32)
+  return hmacWith(pads, both)
+}
+
+const varintLength = (value: number): number => (value < 0x80 ? 1 : value < 0x4000 ? 2 : 3)
+const packetLength = (length: number): number => 1 + varintLength(length) + length
+
+function sizeOf({ location, identifier, caveats }: Macaroon): number {
+  let size = 1 + packetLength(identifier.length) + 2 + 34
+  if (location !== '') size += packetLength(utf8(location).length)
+  for (const { id, vid, location } of caveats) {
+    size += packetLength(id.length) + 1
+    if (location) size += packetLength(utf8(location).length)
+    if (vid) size += packetLength(vid.length)
+  }
+  return size
+}
+
+function checkSize(macaroon: Macaroon): void {
+  const size = sizeOf(macaroon)
+  if (size > MAX_BYTES) throw new TallyError('CAPABILITY_LIMIT', `token would be ${size} bytes, at most ${MAX_BYTES}`)
+  if (macaroon.caveats.length > MAX_CAVEATS)
+    throw new TallyError(
+      'CAPABILITY_LIMIT',
+      `token would have ${macaroon.caveats.length} caveats, at most ${MAX_CAVEATS}`,
+    )
+}
+
+/** `vid` is what tells a third-party caveat; its bytes are free, those of a first-party caveat are text. */
+function checkFirstParty(bytes: Bytes, at: number, end: number): void {
+  if (at === end) throw new TallyError('MACAROON_MALFORMED', 'a caveat is empty')
+  if (end - at > MAX_CAVEAT_BYTES)
+    throw new TallyError('CAPABILITY_LIMIT', `a caveat has ${end - at} bytes, at most ${MAX_CAVEAT_BYTES}`)
+  for (let i = at; i < end; i++)
+    if (bytes[i]! < 0x20 || bytes[i]! > 0x7e)
+      throw new TallyError('MACAROON_MALFORMED', 'a caveat has characters other than printable ASCII')
+}
+
+export function encode(macaroon: Macaroon): Bytes {
+  const out = new Uint8Array(sizeOf(macaroon))
+  let at = 0
+  const packet = (type: number, data: Bytes) => {
+    out[at++] = type
+    let length = data.length
+    for (; length > 0x7f; length >>>= 7) out[at++] = (length & 0x7f) | 0x80
+    out[at++] = length
+    out.set(data, at)
+    at += data.length
+  }
+  out[at++] = 2
+  if (macaroon.location !== '') packet(LOCATION, utf8(macaroon.location))
+  packet(IDENTIFIER, macaroon.identifier)
+  at++
+  for (const { id, vid, location } of macaroon.caveats) {
+    if (location) packet(LOCATION, utf8(location))
+    packet(IDENTIFIER, id)
+    if (vid) packet(VID, vid)
+    at++
+  }
+  at++
+  packet(SIGNATURE, macaroon.signature)
+  return out
+}
+
+/** Throws MACAROON_MALFORMED, or CAPABILITY_LIMIT when it is too big. */
+export function decode(bytes: Bytes): Macaroon {
+  return read(bytes.slice(0, MAX_BYTES + 1))
+}
+
+export const toBase64 = (macaroon: Macaroon): string => bytesToBase64(encode(macaroon))
+
+/** Either base64 alphabet, padded or not, because L402 clients differ; the bytes inside have one form. */
+export function fromBase64(text: string): Macaroon {
+  if (text.length > Math.ceil(MAX_BYTES / 3) * 4)
+    throw new TallyError('CAPABILITY_LIMIT', `token is longer than ${MAX_BYTES} bytes`)
+  let bytes: Bytes
+  try {
+    bytes = bytesFromBase64(text)
+  } catch (cause) {
+    throw new TallyError('MACAROON_MALFORMED', 'expected a macaroon in base64', { cause })
+  }
+  return read(bytes)
+}
+
+/** Takes ownership of `bytes`: the parts of the result are views of it. */
+function read(bytes: Bytes): Macaroon {
+  if (bytes.length > MAX_BYTES) throw new TallyError('CAPABILITY_LIMIT', `token is longer than ${MAX_BYTES} bytes`)
+  if (bytes[0] !== 2)
+    throw new TallyError('MACAROON_MALFORMED', `expected a V2 binary macaroon, got first byte ${bytes[0] ?? 'nothing'}`)
+  let at = 1
+  let start = 0
+  const optional = (type: number): boolean => {
+    if (bytes[at] !== type) return false
+    at++
+    let length = bytes[at++]!
+    if (length > 0x7f) {
+      const high = bytes[at++]!
+      if (!(high > 0 && high < 0x80)) throw malformed('a length is too big or spelled too long', at)
+      length = (length & 0x7f) | (high << 7)
+    }
+    if (length === 0) throw malformed('a field is empty', at)
+    start = at
+    at += length
+    if (!(at <= bytes.length)) throw malformed('it ends too soon', start)
+    return true
+  }
+  const end = () => {
+    if (bytes[at++] !== 0) throw malformed('unexpected field', at - 1)
+  }
+  const view = () => bytes.subarray(start, at)
+  const text = () => {
+    try {
+      return fromUtf8(view())
+    } catch (cause) {
+      throw new TallyError('MACAROON_MALFORMED', 'macaroon: a location is not UTF-8', { cause })
+    }
+  }
+
+  const location = optional(LOCATION) ? text() : ''
+  if (!optional(IDENTIFIER)) throw malformed('expected the identifier', at)
+  const identifier = view()
+  end()
+  const caveats: MacaroonCaveat[] = []
+  while (bytes[at] !== 0) {
+    const place = optional(LOCATION) ? text() : undefined
+    if (!optional(IDENTIFIER)) throw malformed('expected a caveat', at)
+    const id = view()
+    const vid = optional(VID) ? view() : undefined
+    end()
+    if (vid === undefined) {
+      if (place !== undefined) throw malformed('a first-party caveat has a location', at)
+      checkFirstParty(id, 0, id.length)
+    }
+    if (caveats.length === MAX_CAVEATS)
+      throw new TallyError('CAPABILITY_LIMIT', `token has more than ${MAX_CAVEATS} caveats`)
+    caveats.push({ id, vid, location: place })
+  }
+  end()
+  if (!optional(SIGNATURE) || at - start !== 32) throw malformed('expected a signature of 32 bytes', at)
+  if (at !== bytes.length) throw malformed('there are bytes after its end', at)
+  return { location, identifier, caveats, signature: view() }
+}
+
+const malformed = (what: string, at: number): TallyError =>
+  new TallyError('MACAROON_MALFORMED', `macaroon: ${what} (byte ${at})`)
