@@ -58,6 +58,8 @@ export interface Jar extends AsyncDisposable {
   retire(paymentHash: Bytes): Promise<void>
   /** Reserved and paid purchases of an origin, newest first. Dead ones are left out. */
   find(origin: string): Promise<readonly Kept[]>
+  /** One purchase in any state, whatever its origin: a payment hash bought elsewhere must not be used here. */
+  get(paymentHash: Bytes): Promise<Kept | undefined>
   /** Everything, newest first: for `tally` to list. */
   all(): Promise<readonly Kept[]>
   /** Amounts counted against a cap now: reserved amount + maxFee, and paid amount + fee. */
