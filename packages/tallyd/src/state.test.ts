@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdtempSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, test } from 'node:test'
+import { TallyError, type ErrorCode } from 'tallystick/core'
+import { createState, findState, knownSocket, masterKey, stateAt, walletSocket } from './state.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'tally-state-'))
+after(() => rmSync(root, { recursive: true }))
+
+const withCode = (code: ErrorCode) => (error: unknown) => TallyError.is(error) && error.code === code
+const mode = (path: string): number => statSync(path).mode & 0o777
+
+test('the directory is private, and the key survives and is never replaced', async () => {
+  const state = await createState(join(root, 'a', '.tally'))
+  assert.equal(mode(state.dir), 0o700)
+  assert.equal(readFileSync(join(state.dir, '.gitignore'), 'utf8'), '*\n')
+
+  const keys = await Promise.all([masterKey(state), masterKey(state), masterKey(state)])
+  assert.equal(mode(state.key), 0o600)
+  const again = await masterKey(await createState(state.dir))
+  for (const key of keys) assert.equal(key.unsafeHex(), again.unsafeHex())
+
+  writeFileSync(state.key, 'half a k')
+  await assert.rejects(masterKey(state), withCode('KEY_INVALID'))
+  assert.equal(readFileSync(state.key, 'utf8'), 'half a k')
+})
+
+test('a directory that cannot be made is named', async () => {
+  writeFileSync(join(root, 'file'), '')
+  await assert.rejects(createState(join(root, 'file', '.tally')), withCode('FILE_UNAVAILABLE'))
+})
+
+test('the nearest state directory above is found, as long as it is ours', async () => {
+  const deep = join(root, 'b', 'c', 'd')
+  mkdirSync(deep, { recursive: true })
+  assert.equal(findState(deep), undefined)
+  await createState(join(root, 'b', '.tally'))
+  assert.equal(findState(deep)?.dir, join(root, 'b', '.tally'))
+  writeFileSync(join(deep, '.tally'), 'not a directory')
+  assert.equal(findState(deep)?.dir, join(root, 'b', '.tally'))
+})
+
+test('a socket path too long for the system moves to a private temporary directory and is remembered', async () => {
+  const short = await createState(join(root, 's'))
+  assert.equal(await walletSocket(short), join(short.dir, 'wallet.sock'))
+  assert.equal(knownSocket(short), undefined)
+  writeFileSync(join(short.dir, 'wallet.sock'), '')
+  assert.equal(knownSocket(short), join(short.dir, 'wallet.sock'))
+
+  const long = await createState(join(root, 'x'.repeat(120)))
+  const socket = await walletSocket(long)
+  assert.ok(Buffer.byteLength(socket) <= 103)
+  assert.equal(mode(dirname(socket)), 0o700)
+  assert.equal(knownSocket(stateAt(long.dir)), socket)
+  assert.equal(await walletSocket(long), socket)
+
+  chmodSync(dirname(socket), 0o755)
+  const other = await walletSocket(long)
+  assert.notEqual(other, socket)
+  assert.equal(knownSocket(long), other)
+  for (const path of [socket, other]) rmSync(dirname(path), { recursive: true })
+})

@@ -1,0 +1,146 @@
+/**
+ * The state directory: what `tally` keeps between two starts. One directory holds the issuer's half (key, tally.db,
+ * ldk/) and the agent's (jar.db); each program opens only its own.
+ *
+ *     .tally/  key          the issuer's master key, 64 hex digits, created on first start, mode 0600
+ *              tally.db     quotes, settlements, meters            jar.db   capabilities bought
+ *              ldk/         the embedded network                   wallet.sock  or  wallet.path
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { link, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { Key, TallyError } from 'tallystick/core'
+
+export const DIRECTORY = '.tally'
+
+export interface State {
+  readonly dir: string
+  readonly key: string
+  readonly store: string
+  readonly jar: string
+  readonly ldk: string
+}
+
+/** Paths only; touches nothing. */
+export function stateAt(dir: string): State {
+  const at = resolve(dir)
+  return {
+    dir: at,
+    key: join(at, 'key'),
+    store: join(at, 'tally.db'),
+    jar: join(at, 'jar.db'),
+    ldk: join(at, 'ldk'),
+  }
+}
+
+/** Makes the directory, readable by its owner only, and keeps it out of version control. */
+export async function createState(dir: string): Promise<State> {
+  const state = stateAt(dir)
+  try {
+    const made = await mkdir(state.dir, { recursive: true, mode: 0o700 })
+    if (made !== undefined) await writeFile(join(state.dir, '.gitignore'), '*\n', { mode: 0o600 })
+  } catch (cause) {
+    throw unavailable(`cannot make the state directory ${state.dir}`, cause)
+  }
+  return state
+}
+
+/**
+ * The nearest state directory at or above `from`, as git finds its own. One that belongs to somebody else is passed
+ * over: capabilities kept there would be theirs.
+ */
+export function findState(from: string): State | undefined {
+  for (let at = resolve(from); ; at = dirname(at)) {
+    if (isOurs(join(at, DIRECTORY))) return stateAt(join(at, DIRECTORY))
+    if (at === dirname(at)) return undefined
+  }
+}
+
+/** The master key, made on first use. A damaged key file is refused and never replaced: sold tokens hang on it. */
+export async function masterKey(state: State): Promise<Key> {
+  const known = await readKey(state.key)
+  if (known) return known
+  const fresh = `${state.key}.${randomUUID()}`
+  try {
+    const file = await open(fresh, 'wx', 0o600)
+    await file.writeFile(`${Key.random().unsafeHex()}\n`)
+    await file.sync()
+    await file.close()
+    // A link appears whole or not at all, and unlike a rename never replaces the key another process just made.
+    await link(fresh, state.key).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+  } catch (cause) {
+    throw unavailable(`cannot write the key file ${state.key}`, cause)
+  } finally {
+    await rm(fresh, { force: true })
+  }
+  return (await readKey(state.key))!
+}
+
+/** undefined when there is no such file. */
+async function readKey(path: string): Promise<Key | undefined> {
+  try {
+    return Key.from(await readFile(path, 'utf8'))
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (TallyError.is(cause)) throw new TallyError('KEY_INVALID', `${path}: ${cause.message}`, { cause })
+    throw unavailable(`cannot read the key file ${path}`, cause)
+  }
+}
+
+/** Longest path a unix socket can be bound to everywhere: 104 bytes with the final NUL on macOS, 108 on Linux. */
+const LONGEST_SOCKET = 103
+
+/**
+ * Where to bind the wallet's socket. In the state directory if its path is short enough, else in a private directory
+ * under the system's temporary one, recorded in `wallet.path`.
+ */
+export async function walletSocket(state: State): Promise<string> {
+  const inside = join(state.dir, 'wallet.sock')
+  if (process.platform === 'win32') return await record(state, `\\\\.\\pipe\\tally-${digest(state.dir)}`)
+  if (Buffer.byteLength(inside) <= LONGEST_SOCKET) {
+    await rm(recordOf(state), { force: true })
+    return inside
+  }
+  const known = recorded(state)
+  if (known !== undefined && isPrivate(dirname(known))) return known
+  return await record(state, join(await mkdtemp(join(tmpdir(), 'tally-')), 'wallet.sock'))
+}
+
+/** The socket a wallet with this state serves, or served when it last ran; undefined if none was ever bound. */
+export function knownSocket(state: State): string | undefined {
+  const inside = join(state.dir, 'wallet.sock')
+  return recorded(state) ?? (existsSync(inside) ? inside : undefined)
+}
+
+const recordOf = (state: State): string => join(state.dir, 'wallet.path')
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
+
+async function record(state: State, socket: string): Promise<string> {
+  await writeFile(recordOf(state), `${socket}\n`, { mode: 0o600 })
+  return socket
+}
+
+function recorded(state: State): string | undefined {
+  try {
+    return readFileSync(recordOf(state), 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+function isOurs(dir: string, options: { forbidden: number } = { forbidden: 0 }): boolean {
+  const stat = lstatSync(dir, { throwIfNoEntry: false })
+  if (!stat?.isDirectory() || (stat.mode & options.forbidden) !== 0) return false
+  return process.getuid === undefined || stat.uid === process.getuid()
+}
+
+/** The temporary directory is everybody's: what we find there is used only if it is ours and closed to others. */
+const isPrivate = (dir: string): boolean => isOurs(dir, { forbidden: 0o077 })
+
+function unavailable(what: string, cause: unknown): TallyError {
+  return new TallyError('FILE_UNAVAILABLE', `${what}: ${(cause as NodeJS.ErrnoException).code ?? 'failed'}`, { cause })
+}
