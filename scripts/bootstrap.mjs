@@ -1,11 +1,11 @@
 /**
- * What every npm script runs first: makes sure that node_modules is what
- * package-lock.json says, then hands over to the Node that the lock pins. Plain JS for Node 20.20, because on a fresh
- * clone there is nothing else. It hands over directly and not through a second npm, which would add its own half second
- * and its own opinion about Ctrl-C.
+ * What every npm script runs first: makes sure that node_modules is what package-lock.json says, then hands over to the
+ * Node that the lock pins. Plain JS for Node 20.20, because on a fresh clone there is nothing else. It hands over
+ * directly and not through a second npm, which would add half a second and its own opinion about Ctrl-C.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -28,23 +28,29 @@ if (!atLeast(process.versions.node, '20.20'))
     `This needs Node 20.20 or newer to start and you have ${process.versions.node}: install it from https://nodejs.org and try again.`,
   )
 
-const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+const lockText = readFileSync(join(root, 'package-lock.json'), 'utf8')
+const lock = JSON.parse(lockText)
+const digest = createHash('sha256').update(lockText).digest('hex')
+const marker = join(root, 'node_modules/.tally-lock')
 if (!installed()) install()
 run(pinnedNode() ?? ownNode(), [...target, ...extra])
 
-/** npm writes node_modules/.package-lock.json last, so an install that was interrupted does not count. */
+/**
+ * Either we installed exactly this lock file, or npm's own record says the same: somebody ran `npm ci` by hand. npm
+ * writes that record last, so an install that was interrupted does not count.
+ */
 function installed() {
-  const hidden = join(root, 'node_modules/.package-lock.json')
-  if (!existsSync(hidden)) return false
-  const present = JSON.parse(readFileSync(hidden, 'utf8')).packages
-  for (const [path, wanted] of Object.entries(lock.packages)) {
-    if (!path.startsWith('node_modules/')) continue
-    const found = present[path]
-    if (!found && wanted.optional && !path.startsWith('node_modules/node-')) continue
-    if (!found && !isForThisMachine(wanted)) continue
-    if (!found || found.version !== wanted.version || found.integrity !== wanted.integrity) return false
-  }
-  return true
+  const node = pinnedNode()
+  if (node && !existsSync(node)) return false
+  if (existsSync(marker) && readFileSync(marker, 'utf8') === digest) return true
+  const record = join(root, 'node_modules/.package-lock.json')
+  if (!existsSync(record)) return false
+  const present = JSON.parse(readFileSync(record, 'utf8')).packages
+  return Object.entries(lock.packages)
+    .filter(([path]) => path.startsWith('node_modules/'))
+    .every(([path, { version, integrity, optional }]) =>
+      present[path] ? present[path].version === version && present[path].integrity === integrity : optional,
+    )
 }
 
 function install() {
@@ -58,18 +64,19 @@ function install() {
       : spawnSync('npm', options, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
   if (result.error || result.signal || result.status !== 0)
     stop('The install failed, see above. Check the network and free disk space, then run the same command again.')
+  writeFileSync(marker, digest)
   console.error(`Installed in ${((Date.now() - started) / 1000).toFixed(1)} s.\n`)
 }
 
-/** The Node in node_modules. Absent where the lock has none for this platform, and on musl, where it could not run. */
+/** Where the lock puts the Node for this machine: nowhere on rarer platforms, and on musl, where it could not run. */
 function pinnedNode() {
-  for (const [path, entry] of Object.entries(lock.packages)) {
-    if (!/^node_modules\/node-(?:bin-)?(?:linux|darwin|win)-/.test(path) || !isForThisMachine(entry)) continue
-    if (process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime) return undefined
-    const manifest = JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8'))
-    return join(root, path, manifest.bin.node)
-  }
-  return undefined
+  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
+  const path = [`node_modules/${name}`, `node_modules/${name.replace('node-', 'node-bin-')}`].find(
+    (p) => lock.packages[p],
+  )
+  if (!path) return undefined
+  if (process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime) return undefined
+  return join(root, path, process.platform === 'win32' ? 'bin/node.exe' : 'bin/node')
 }
 
 function ownNode() {
@@ -96,10 +103,6 @@ function run(node, args) {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(name)
     process.kill(process.pid, signal)
   })
-}
-
-function isForThisMachine({ os = process.platform, cpu = process.arch }) {
-  return [os].flat().includes(process.platform) && [cpu].flat().includes(process.arch)
 }
 
 function atLeast(version, wanted) {
