@@ -47,6 +47,7 @@ export const errors = {
   INVOICE_WRONG_NETWORK: { status: 502, fix: 'The invoice is for another network than the wallet; pay with a wallet on that network.' },
   INVOICE_WRONG_HASH: { status: 502, fix: 'The invoice and the macaroon disagree about the payment hash. Do not pay; tell the operator.' },
   INVOICE_WRONG_AMOUNT: { status: 502, fix: 'The invoice asks for another amount than the quote. Do not pay; tell the operator.' },
+  TERMS_MALFORMED: { status: 502, fix: 'The terms are not of a version this client reads. Update it, or tell the operator; do not pay.' },
   TERMS_MISMATCH: { status: 502, fix: 'The terms shown are not those the invoice commits to. Do not pay; tell the operator.' },
 
   // Paying
