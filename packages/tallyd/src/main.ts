@@ -10,7 +10,7 @@ import { BrokenPipe, processIo, type Io } from './cli/Io.ts'
 import { parseCommand, unknownWord } from './cli/parse.ts'
 import { report } from './cli/report.ts'
 import { styleFor, type Style } from './cli/style.ts'
-import { version } from './version.ts'
+import { version } from './cli/version.ts'
 
 /** Resolves with the exit code when the command has ended and all output is written. Never rejects. */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {

@@ -30,7 +30,7 @@ export type Values<O extends Options> = {
 /** What every command accepts. */
 export const globalOptions = {
   help: { type: 'flag', short: 'h', help: 'show this help' },
-  json: { type: 'flag', help: 'results, progress and errors as JSON' },
+  json: { type: 'flag', help: 'results and errors as JSON' },
   'no-color': { type: 'flag', help: 'no colour (also: NO_COLOR=1)' },
 } as const satisfies Options
 

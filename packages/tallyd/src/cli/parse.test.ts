@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { TallyError } from 'tallystick/core'
 import { defineCommand } from './Command.ts'
-import { nearest } from './nearest.ts'
 import { parseCommand } from './parse.ts'
 
 const command = defineCommand({
@@ -67,12 +66,6 @@ test('refuses values that are missing, doubled, swallowed options or given to fl
   assert.match(refusal(['--output', '--json']), /--output needs a value; if --json is meant, write --output=--json/)
   assert.equal(refusal(['--include=yes']), '--include takes no value')
   assert.equal(refusal(['a', 'b']), 'unexpected argument "b"')
-})
-
-test('nearest suggests slips, not guesses', () => {
-  assert.equal(nearest('ftech', ['fetch', 'doctor']), 'fetch')
-  assert.equal(nearest('doc', ['fetch', 'doctor']), 'doctor')
-  assert.equal(nearest('serve', ['fetch', 'doctor']), undefined)
 })
 
 test('any command line is read or refused with USAGE', () => {

@@ -4,8 +4,8 @@
  */
 import { parseArgs } from 'node:util'
 import { TallyError } from 'tallystick/core'
+import { nearest } from '../config/nearest.ts'
 import { globalOptions, type Command, type Option, type Options, type Values } from './Command.ts'
-import { nearest } from './nearest.ts'
 
 export interface Parsed {
   readonly options: Values<Options>
@@ -14,9 +14,14 @@ export interface Parsed {
 
 const usage = (message: string): TallyError => new TallyError('USAGE', message)
 
-/** `words` known at one level of the command tree, for messages. */
+/** What was probably meant: the only word that begins so, or one few edits away. */
+function meantBy(word: string, known: readonly string[]): string | undefined {
+  const longer = known.filter((name) => name.startsWith(word))
+  return longer.length === 1 ? longer[0] : nearest(word, known)
+}
+
 export function unknownWord(word: string, known: readonly string[]): TallyError {
-  const meant = nearest(word, known)
+  const meant = meantBy(word, known)
   return usage(`no command ${JSON.stringify(word)}${meant ? `; did you mean \`tally ${meant}\`?` : ''}`)
 }
 
@@ -24,7 +29,7 @@ function unknownOption(raw: string, options: Options): TallyError {
   const known = Object.entries(options).flatMap(([name, option]) =>
     raw.startsWith('--') ? [`--${name}`] : option.short ? [`-${option.short}`] : [],
   )
-  const meant = raw.startsWith('--') ? nearest(raw, known) : undefined
+  const meant = raw.startsWith('--') ? meantBy(raw, known) : undefined
   return usage(`unknown option ${raw}${meant ? `; did you mean ${meant}?` : ''}`)
 }
 
