@@ -21,13 +21,16 @@ export interface Charge {
   readonly link: string | undefined
 }
 
+declare const grantBrand: unique symbol
+
 export interface Grant {
+  readonly [grantBrand]: true
   /** 32 bytes: which token of the issuer this is. */
   readonly tokenId: Bytes
   readonly paymentHash: Bytes
   /** Names of the hands it went through, outermost first, as each giver wrote them. */
   readonly links: readonly string[]
-  /** All caveats, as text, in order. */
+  /** All caveats, as text, in order; a preimage is left out. */
   readonly caveats: readonly string[]
   /** The earliest expiry in the chain, undefined when it has none. */
   readonly expires: Date | undefined

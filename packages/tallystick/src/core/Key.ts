@@ -5,13 +5,24 @@
  */
 import { concat, fromHex, randomBytes, utf8, type Bytes } from './bytes.ts'
 import { TallyError } from './errors.ts'
-import { hmacSha256 } from './hmac.ts'
+import { hmacWith, padsOf, type Pads } from './hmac.ts'
+
+const purposes = new Map<string, Bytes>()
+
+/** Kept, because labels are few and one is used for every token that is checked. */
+function purpose(label: string): Bytes {
+  let bytes = purposes.get(label)
+  if (!bytes) purposes.set(label, (bytes = utf8(`tallystick/${label}/v1\0`)))
+  return bytes
+}
 
 export class Key {
   readonly #bytes: Bytes
+  readonly #pads: Pads
 
   private constructor(bytes: Bytes) {
     this.#bytes = bytes
+    this.#pads = padsOf(bytes)
   }
 
   static random(): Key {
@@ -30,7 +41,7 @@ export class Key {
 
   /** HMAC-SHA256(key, "tallystick/<label>/v1" ‖ 0x00 ‖ data): 32 bytes for one purpose, useless for any other. */
   derive(label: string, data: Bytes = new Uint8Array()): Bytes {
-    return hmacSha256(this.#bytes, concat(utf8(`tallystick/${label}/v1\0`), data))
+    return hmacWith(this.#pads, concat(purpose(label), data))
   }
 
   /** The one way to read the secret, for writing a key file. */

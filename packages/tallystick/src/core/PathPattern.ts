@@ -6,15 +6,13 @@
  * Paths are in the canonical form of Path.ts. Whether one list of patterns lies inside another is decided exactly.
  */
 import { TallyError } from './errors.ts'
+import { canonicalTarget } from './Path.ts'
 
 export interface PathPattern {
   readonly text: string
   /** Without the leading slash; '' only last, '**' only last. */
   readonly segments: readonly string[]
 }
-
-/** What may stand in a canonical path, less `*`, which is ours, and `,`, which separates patterns in a caveat. */
-const literal = /^(?:[A-Za-z0-9\-._~!$&'()+=:@]|%[0-9A-F]{2})+$/
 
 /** Throws CAVEAT_MALFORMED. */
 export function parse(text: string): PathPattern {
@@ -25,17 +23,18 @@ export function parse(text: string): PathPattern {
     const last = i === segments.length - 1
     if (segment === '*' || (last && (segment === '**' || segment === ''))) return
     if (segment === '**') throw fail('"**" may only be the last segment')
-    if (segment === '' || segment === '.' || segment === '..') throw fail('empty, "." and ".." segments match nothing')
-    if (!literal.test(segment)) throw fail(`segment ${JSON.stringify(segment)} cannot occur in a canonical path`)
-    for (const escape of segment.match(/%../g) ?? [])
-      if (needless(Number.parseInt(escape.slice(1), 16))) throw fail(`"${escape}" cannot occur in a canonical path`)
+    if (/[*,?]/.test(segment) || !isCanonical(`/${segment}`))
+      throw fail(`the segment ${JSON.stringify(segment)} is neither canonical nor a wildcard`)
   })
   return { text, segments }
 }
 
-/** Escapes that a canonical path never has: of unreserved characters, of / \ %, and of control characters. */
-function needless(code: number): boolean {
-  return code < 0x20 || code === 0x7f || /[A-Za-z0-9\-._~/\\%]/.test(String.fromCharCode(code))
+function isCanonical(path: string): boolean {
+  try {
+    return canonicalTarget(path).path === path
+  } catch {
+    return false
+  }
 }
 
 export const format = (pattern: PathPattern): string => pattern.text

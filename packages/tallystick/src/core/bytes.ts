@@ -8,7 +8,7 @@ import { TallyError } from './errors.ts'
 export type Bytes = Uint8Array
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true })
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export const toHex = (bytes: Bytes): string => hex.encode(bytes)
 

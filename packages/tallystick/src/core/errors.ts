@@ -16,61 +16,128 @@ export const errors = {
   CAPABILITY_INVALID: { status: 402, fix: 'Ask for a new quote: send the request without credentials.' },
   CAPABILITY_EXPIRED: { status: 402, fix: 'Ask for a new quote: send the request without credentials.' },
   CAPABILITY_SPENT: { status: 402, fix: 'Ask for a new quote: send the request without credentials.' },
-  CAPABILITY_LIMIT: { status: 403, fix: 'Use fewer or shorter caveats: a token is at most 4 KiB, 64 caveats, 8 links and 8 meters.' },
+  CAPABILITY_LIMIT: {
+    status: 403,
+    fix: 'Use fewer or shorter caveats: a token is at most 4 KiB, 64 caveats, 8 links and 8 meters.',
+  },
   CAPABILITY_UNPROFILED: {
     status: 403,
     fix: 'This token does not promise to enforce our caveats. Narrow it with `services` or `<service>_valid_until` only.',
   },
   PREIMAGE_MISMATCH: { status: 402, fix: 'Send the preimage your node returned for this invoice, as 64 hex digits.' },
-  CAVEAT_MALFORMED: { status: 403, fix: 'Write the caveat exactly as docs/caveats.md spells it; there is one spelling.' },
-  CAVEAT_UNKNOWN: { status: 403, fix: 'This verifier does not know the caveat, so it refuses. Use one of those in docs/caveats.md.' },
+  CAVEAT_MALFORMED: {
+    status: 403,
+    fix: 'Write the caveat exactly as docs/caveats.md spells it; there is one spelling.',
+  },
+  CAVEAT_UNKNOWN: {
+    status: 403,
+    fix: 'This verifier does not know the caveat, so it refuses. Use one of those in docs/caveats.md.',
+  },
   CAVEAT_WIDENS: { status: 403, fix: 'A caveat may only narrow what came before it; drop or tighten it.' },
+  CAVEAT_EMPTY: { status: 400, fix: 'Together with what came before, the caveat allows nothing at all; loosen it.' },
   CAVEAT_REFUSED: {
     status: 403,
     fix: 'Make a request the caveat allows, ask whoever handed you this token for a wider one, or send no credentials to get a quote.',
   },
 
   // The wire
-  CHALLENGE_MALFORMED: { status: 502, fix: 'The server sent a payment challenge that cannot be read; tell its operator.' },
-  CREDENTIAL_MALFORMED: { status: 402, fix: 'Send `Authorization: L402 <macaroon>:<preimage>`: base64, a colon, 64 hex digits.' },
+  CHALLENGE_MALFORMED: {
+    status: 502,
+    fix: 'The server sent a payment challenge that cannot be read; tell its operator.',
+  },
+  CREDENTIAL_MALFORMED: {
+    status: 402,
+    fix: 'Send `Authorization: L402 <macaroon>:<preimage>`: base64, a colon, 64 hex digits.',
+  },
   PATH_AMBIGUOUS: {
     status: 400,
     fix: 'Send the path in its one canonical form: no `..`, `//`, `\\`, `#`, and percent-escapes only where needed, in upper case.',
   },
   REQUEST_AMBIGUOUS: { status: 400, fix: 'Send one Host header and an origin-form target such as `/path?query`.' },
-  ROUTE_UNKNOWN: { status: 404, fix: 'No route in tally.yaml matches this method and path; add one, `free` or with a price.' },
+  ROUTE_UNKNOWN: {
+    status: 404,
+    fix: 'No route in tally.yaml matches this method and path; add one, `free` or with a price.',
+  },
 
   // Invoices and terms
   INVOICE_MALFORMED: { status: 502, fix: 'The invoice is not valid BOLT11; ask for a new quote.' },
   INVOICE_AMOUNTLESS: { status: 502, fix: 'Amountless invoices are never paid: the payee could ask for anything.' },
   INVOICE_EXPIRED: { status: 502, fix: 'Ask for a new quote: send the request without credentials.' },
-  INVOICE_WRONG_NETWORK: { status: 502, fix: 'The invoice is for another network than the wallet; pay with a wallet on that network.' },
-  INVOICE_WRONG_HASH: { status: 502, fix: 'The invoice and the macaroon disagree about the payment hash. Do not pay; tell the operator.' },
-  INVOICE_WRONG_AMOUNT: { status: 502, fix: 'The invoice asks for another amount than the quote. Do not pay; tell the operator.' },
-  TERMS_MALFORMED: { status: 502, fix: 'The terms are not of a version this client reads. Update it, or tell the operator; do not pay.' },
-  TERMS_MISMATCH: { status: 502, fix: 'The terms shown are not those the invoice commits to. Do not pay; tell the operator.' },
+  INVOICE_WRONG_NETWORK: {
+    status: 502,
+    fix: 'The invoice is for another network than the wallet; pay with a wallet on that network.',
+  },
+  INVOICE_WRONG_HASH: {
+    status: 502,
+    fix: 'The invoice and the macaroon disagree about the payment hash. Do not pay; tell the operator.',
+  },
+  INVOICE_WRONG_AMOUNT: {
+    status: 502,
+    fix: 'The invoice asks for another amount than the quote. Do not pay; tell the operator.',
+  },
+  TERMS_MALFORMED: {
+    status: 502,
+    fix: 'The terms are not of a version this client reads. Update it, or tell the operator; do not pay.',
+  },
+  TERMS_MISMATCH: {
+    status: 502,
+    fix: 'The terms shown are not those the invoice commits to. Do not pay; tell the operator.',
+  },
 
   // Paying
   BUDGET_EXCEEDED: { status: 402, fix: 'Raise the budget, wait for its next period, or approve the payment yourself.' },
   PAYMENT_REFUSED: { status: 402, fix: 'Your own policy refused this payment; loosen it or call something cheaper.' },
-  PAYMENT_FAILED: { status: 502, fix: 'Nothing was paid. Check the wallet balance and its route to the payee, then try again.' },
-  PAYMENT_PENDING: { status: 504, fix: 'The money may still move, so it is not paid again. Repeat the same request later to resume.' },
-  PAID_NOT_SERVED: { status: 502, fix: 'The server took payment and still asks for one. The credential is kept; try again later or tell the operator.' },
+  PAYMENT_FAILED: {
+    status: 502,
+    fix: 'Nothing was paid. Check the wallet balance and its route to the payee, then try again.',
+  },
+  PAYMENT_PENDING: {
+    status: 504,
+    fix: 'The money may still move, so it is not paid again. Repeat the same request later to resume.',
+  },
+  PAID_NOT_SERVED: {
+    status: 502,
+    fix: 'The server took payment and still asks for one. The credential is kept; try again later or tell the operator.',
+  },
   ORIGIN_REFUSED: { status: 403, fix: 'A credential is never sent to another origin; call the final URL directly.' },
 
   // Our own house
-  NODE_UNAVAILABLE: { status: 503, fix: 'The Lightning node does not answer. Check that it runs and is reachable; paid credentials keep working.' },
-  NODE_UNSUPPORTED: { status: 501, fix: 'This Lightning backend cannot do that; the message says what and which ones can.' },
+  NODE_UNAVAILABLE: {
+    status: 503,
+    fix: 'The Lightning node does not answer. Check that it runs and is reachable; paid credentials keep working.',
+  },
+  NODE_UNSUPPORTED: {
+    status: 501,
+    fix: 'This Lightning backend cannot do that; the message says what and which ones can.',
+  },
   STORE_BUSY: { status: 503, fix: 'Another process holds the database. Stop it, or give this one its own `store`.' },
-  STORE_UNAVAILABLE: { status: 503, fix: 'The database cannot be written (full, locked or read-only). Nothing metered is served until it can.' },
-  UPSTREAM_UNREACHABLE: { status: 502, fix: 'Check that the upstream in tally.yaml runs and listens where the config says.' },
-  UPSTREAM_INVALID: { status: 502, fix: 'The upstream sent a response that is not valid HTTP/1.1; nothing was charged.' },
+  STORE_UNAVAILABLE: {
+    status: 503,
+    fix: 'The database cannot be written (full, locked or read-only). Nothing metered is served until it can.',
+  },
+  UPSTREAM_UNREACHABLE: {
+    status: 502,
+    fix: 'Check that the upstream in tally.yaml runs and listens where the config says.',
+  },
+  UPSTREAM_INVALID: {
+    status: 502,
+    fix: 'The upstream sent a response that is not valid HTTP/1.1; nothing was charged.',
+  },
   UPSTREAM_TIMEOUT: { status: 504, fix: 'The upstream did not answer in time; nothing was charged.' },
-  CONFIG_INVALID: { status: 500, fix: 'Correct the line named in the message; `tally config check` lists every mistake at once.' },
+  CONFIG_INVALID: {
+    status: 500,
+    fix: 'Correct the line named in the message; `tally config check` lists every mistake at once.',
+  },
   WALLET_UNKNOWN: { status: 503, fix: 'Start one with `tally up`, or name its socket with --wallet or TALLY_WALLET.' },
-  SERVER_UNREACHABLE: { status: 502, fix: 'Check the address, and that the server runs and listens there. Nothing was paid.' },
+  SERVER_UNREACHABLE: {
+    status: 502,
+    fix: 'Check the address, and that the server runs and listens there. Nothing was paid.',
+  },
   PORT_TAKEN: { status: 500, fix: 'Stop what listens there, or choose another with --port or `listen` in tally.yaml.' },
-  FILE_UNAVAILABLE: { status: 500, fix: 'Check that the file exists and that you may read or write it, as the message says.' },
+  FILE_UNAVAILABLE: {
+    status: 500,
+    fix: 'Check that the file exists and that you may read or write it, as the message says.',
+  },
   USAGE: { status: 400, fix: 'Run the command with --help to see its options and examples.' },
 } as const satisfies Record<string, { status: number; fix: string }>
 

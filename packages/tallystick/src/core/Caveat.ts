@@ -1,0 +1,104 @@
+/**
+ * The vocabulary dlg1: `key=value` in printable ASCII, one spelling each, split at the first `=`, never trimmed or
+ * case-folded. The world is closed: what caveats/rooms.ts does not know is refused, however plausible it looks.
+ */
+import * as Amount from './Amount.ts'
+import type { AmountLike } from './Amount.ts'
+import { randomBytes, toHex, type Bytes } from './bytes.ts'
+import { PROFILE } from './caveats/profile.ts'
+import type { Room } from './caveats/Room.ts'
+import { roomOf } from './caveats/rooms.ts'
+import { TallyError } from './errors.ts'
+
+export interface Caveat {
+  /** As it stands in the token. */
+  readonly text: string
+  readonly key: string
+  /** The service in `<service>_valid_until` and `<service>_capabilities`, else ''. */
+  readonly subject: string
+  readonly room: Room<unknown>
+  readonly value: unknown
+}
+
+/** Wherever a caveat is wanted, its text will do. */
+export type CaveatLike = Caveat | string
+
+export const from = (caveat: CaveatLike): Caveat => (typeof caveat === 'string' ? parse(caveat) : caveat)
+
+export const format = (caveat: Caveat): string => caveat.text
+
+/** Throws CAVEAT_MALFORMED, or CAVEAT_UNKNOWN for a key that is not in the vocabulary. */
+export function parse(text: string): Caveat {
+  if (!/^[\x20-\x7e]{1,1024}$/.test(text))
+    throw new TallyError('CAVEAT_MALFORMED', 'expected a caveat of 1 to 1024 printable ASCII characters')
+  const equals = text.indexOf('=')
+  if (equals < 0) throw refused('CAVEAT_MALFORMED', text, 'expected key=value')
+  const key = text.slice(0, equals)
+  const found = roomOf(key)
+  if (!found) throw refused('CAVEAT_UNKNOWN', text, 'the vocabulary dlg1 has no such key')
+  const { room, subject } = found
+  try {
+    return { text, key, subject, room, value: room.parse(text.slice(equals + 1), subject) }
+  } catch (error) {
+    throw TallyError.is(error) ? refused(error.code, text, error.message) : error
+  }
+}
+
+const refused = (code: TallyError['code'], text: string, why: string): TallyError =>
+  new TallyError(code, `caveat \`${show(text)}\`: ${why}`, { details: { caveat: show(text) } })
+
+/** A caveat for messages and logs: whatever might be a secret is left out, also when the key is misspelled. */
+export const show = (text: string): string => text.replace(/[0-9a-fA-F]{32,}/g, '…').slice(0, 200)
+
+/** What both allow, when they restate one dimension; undefined when that is nothing. */
+export function meet(a: Caveat, b: Caveat): Caveat | undefined {
+  if (a.key !== b.key) throw new TypeError(`meet: expected two caveats of one key, got ${a.key} and ${b.key}`)
+  const value = a.room.meet(a.value, b.value)
+  return value === undefined ? undefined : parse(`${a.key}=${a.room.format(value)}`)
+}
+
+/** Something `a` allows and `b`, of the same key, does not; undefined when `a` lies inside `b`. */
+export function witness(a: Caveat, b: Caveat): string | undefined {
+  if (a.key !== b.key) throw new TypeError(`witness: expected two caveats of one key, got ${a.key} and ${b.key}`)
+  return a.room.witness(a.value, b.value)
+}
+
+/** Names with their tiers: `{ search: 0 }`. */
+export const services = (tiers: Readonly<Record<string, number>>): Caveat =>
+  parse(`services=${Object.entries(tiers).map(([name, tier]) => `${name}:${tier}`)}`)
+
+export const validUntil = (service: string, time: Date): Caveat =>
+  parse(`${service}_valid_until=${Math.floor(seconds(time))}`)
+
+export const profile = (): Caveat => parse(`profile=${PROFILE}`)
+
+/** Fractions of a second are cut off: never later than asked. */
+export const expires = (time: Date): Caveat => parse(`expires=${Math.floor(seconds(time))}`)
+
+/** Fractions of a second are rounded up: never earlier than asked. */
+export const after = (time: Date): Caveat => parse(`after=${Math.ceil(seconds(time))}`)
+
+export const verb = (...methods: readonly string[]): Caveat => parse(`verb=${methods}`)
+
+/** Patterns such as `/v1/search/**`; see PathPattern.ts. */
+export const path = (...patterns: readonly string[]): Caveat => parse(`path=${patterns}`)
+
+export const uses = (count: number): Caveat => parse(`uses=${count}`)
+
+export const budget = (amount: AmountLike): Caveat => parse(`budget=${Amount.from(amount)}msat`)
+
+export const preimage = (bytes: Bytes): Caveat => parse(`preimage=${toHex(bytes)}`)
+
+/** Names who the token is handed to. The salt, random unless given, gives this hand-off meters of its own. */
+export const link = (name: string, salt: string = randomSalt()): Caveat => parse(`link=${name}#${salt}`)
+
+/** 16 characters of base32: 80 bits, so that siblings do not meet by chance. */
+function randomSalt(): string {
+  return Array.from(randomBytes(16), (byte) => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('')
+}
+
+function seconds(time: Date): number {
+  const milliseconds = time.getTime()
+  if (Number.isNaN(milliseconds)) throw new TypeError('expected a valid Date')
+  return milliseconds / 1000
+}

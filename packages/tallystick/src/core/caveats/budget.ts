@@ -1,0 +1,17 @@
+/** `budget=250000msat`: the prices of all requests add up to so much at most, on a meter of this caveat. */
+import { malformed, parseInt, type Room } from './Room.ts'
+
+const EXPECTED = 'an amount in msat, such as 250000msat'
+
+export const budget: Room<number> = {
+  dimension: 'budget',
+  meter: { kind: 'budget', cost: ({ cost }) => cost, limit: BigInt },
+  parse(text) {
+    if (!text.endsWith('msat')) throw malformed(EXPECTED)
+    return parseInt(text.slice(0, -4), EXPECTED)
+  },
+  format: (value) => `${value}msat`,
+  refusal: () => undefined,
+  witness: (a, b) => (a <= b ? undefined : `spending ${b + 1} msat`),
+  meet: (a, b) => Math.min(a, b) || undefined,
+}

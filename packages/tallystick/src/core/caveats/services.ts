@@ -1,0 +1,39 @@
+/** `services=search:0,img:1` (L402): the service asked for is named. A tier is part of the name when it is restated. */
+import { isLabel, malformed, parseInt, parseList, type Room } from './Room.ts'
+
+export interface Service {
+  readonly name: string
+  readonly tier: number
+}
+
+const EXPECTED = 'services as name:tier, separated by commas, such as search:0'
+
+const format = ({ name, tier }: Service): string => `${name}:${tier}`
+
+const holds = (services: readonly Service[], { name, tier }: Service): boolean =>
+  services.some((other) => other.name === name && other.tier === tier)
+
+export const services: Room<readonly Service[]> = {
+  dimension: 'services',
+  parse(text) {
+    const list = parseList(text, EXPECTED, (item) => {
+      const colon = item.indexOf(':')
+      const name = item.slice(0, colon)
+      if (colon < 0 || !isLabel(name)) throw malformed(EXPECTED)
+      return { name, tier: parseInt(item.slice(colon + 1), EXPECTED) }
+    })
+    if (new Set(list.map(({ name }) => name)).size < list.length) throw malformed(`${EXPECTED}, each name once`)
+    return list
+  },
+  format: (value) => value.map(format).join(','),
+  refusal: (value, { service }) =>
+    value.some(({ name }) => name === service) ? undefined : `the service is ${service}`,
+  witness(a, b) {
+    const outside = a.find((service) => !holds(b, service))
+    return outside && `service ${format(outside)}`
+  },
+  meet(a, b) {
+    const both = a.filter((service) => holds(b, service))
+    return both.length > 0 ? both : undefined
+  },
+}
