@@ -96,7 +96,11 @@ function run(node, args) {
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   // npm passes SIGTERM to a shell that dies of it and tells nobody: notice that we were orphaned
   const parent = process.ppid
-  setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref()
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    child.kill('SIGTERM')
+  }, 500)
   child.on('error', (error) => stop(`could not start ${node}: ${error.message}`))
   child.on('exit', (code, signal) => {
     if (!signal) process.exit(code)
