@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { sats, TallyError } from 'tallystick/core'
+import { loadConfig, readSecret } from './config.ts'
+import { configDocument } from './config/document.ts'
+
+const numRuns = Number(process.env['FUZZ_RUNS'] ?? 2000)
+const example = readFileSync(join(import.meta.dirname, '../../../examples/tally.yaml'), 'utf8')
+
+/** The lines a person would read. */
+function mistakes(text: string): readonly string[] {
+  try {
+    loadConfig(text, 'tally.yaml')
+  } catch (error) {
+    assert.ok(TallyError.is(error) && error.code === 'CONFIG_INVALID', String(error))
+    assert.equal(error.details['mistakes'], error.message)
+    return error.message.split('\n')
+  }
+  return []
+}
+
+/** A file with one service `a` and the given routes, which begin on line 5. */
+const withRoutes = (...routes: readonly string[]): string =>
+  [
+    'lightning: sim',
+    'services:',
+    '  a:',
+    '    upstream: http://h',
+    '    routes:',
+    ...routes.map((line) => `      ${line}`),
+  ].join('\n')
+
+test('the example says what it seems to say', () => {
+  const config = loadConfig(example, '/srv/tally.yaml')
+  assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8402 })
+  assert.equal(config.state, resolve('/srv/.tally'))
+  assert.deepEqual(config.store, { kind: 'sqlite', path: resolve('/srv/.tally/tally.db') })
+  assert.deepEqual(config.lightning, { kind: 'embedded' })
+  assert.equal(config.key, undefined)
+  assert.deepEqual(
+    config.services.map(({ name, upstream, timeout }) => [name, upstream.origin, timeout]),
+    [
+      ['qr', 'http://127.0.0.1:3000', 30],
+      ['search', 'https://search.example.com', 60],
+    ],
+  )
+  const offers = config.services.flatMap(({ routes }) =>
+    routes.map(({ key, offer }) => [key, offer?.price, offer?.mode, offer?.lifetime]),
+  )
+  const day = 86_400
+  assert.deepEqual(offers, [
+    ['GET /health', undefined, undefined, undefined],
+    ['GET /qr/**', sats(10), { kind: 'uses', uses: 1 }, 30 * day],
+    ['POST /batch', sats(5), { kind: 'uses', uses: 100 }, 30 * day],
+    ['POST,PUT /reports/*', sats(50), { kind: 'uses', uses: 1 }, 3600],
+    ['GET /stream', sats(1000), { kind: 'pass' }, day],
+    ['GET /search/**', 1500n, { kind: 'budget', amount: sats(500) }, 30 * day],
+  ])
+  assert.deepEqual(config.services[0]!.routes[1]!.verbs, ['GET', 'HEAD'])
+})
+
+test('paths are relative to the file, and defaults follow `state`', () => {
+  const text = withRoutes('GET /: free')
+  const config = loadConfig(`state: ../s\nstore: sqlite:../x.db\nkey: file:k\n${text}`, '/srv/etc/tally.yaml')
+  assert.equal(config.state, resolve('/srv/s'))
+  assert.deepEqual(config.store, { kind: 'sqlite', path: resolve('/srv/x.db') })
+  assert.deepEqual(config.key, { kind: 'file', path: resolve('/srv/etc/k') })
+  assert.deepEqual(loadConfig(`key: env:TALLY_KEY\nstore: memory\n${text}`, 't').key, {
+    kind: 'env',
+    name: 'TALLY_KEY',
+  })
+  assert.deepEqual(loadConfig(`listen: "[::1]:0"\n${text}`, 't').listen, { host: '::1', port: 0 })
+})
+
+test('services and routes keep the order of the file, also those whose names look like numbers', () => {
+  const service = '{ upstream: http://h, routes: { GET /x: free } }'
+  const text = `lightning: sim\nservices:\n  b: ${service.replace('/x', '/b')}\n  42: ${service.replace('/x', '/c')}\n  a: ${service}\n`
+  assert.deepEqual(
+    loadConfig(text, 't').services.map(({ name }) => name),
+    ['b', '42', 'a'],
+  )
+})
+
+test('anchors work, and are bounded', () => {
+  const text = withRoutes('GET /a: &price 10 sat', 'POST /a: *price')
+  assert.equal(loadConfig(text, 't').services[0]!.routes[1]!.offer?.price, sats(10))
+  const shared =
+    'lightning: sim\nservices:\n  a: { upstream: http://h, routes: &r { GET /a: free } }\n  b: { upstream: http://g, routes: *r }\n'
+  assert.deepEqual(mistakes(shared), [
+    'tally.yaml:3:41 GET /a: never reached: earlier routes match everything this one would',
+  ])
+  assert.match(mistakes(`a: &x [1]\nb: [${'*x,'.repeat(101)}]`)[0]!, /aliases/)
+  const bomb = [
+    'a: &a [x,x,x,x,x,x,x,x,x]',
+    ...'bcdefghi'.split('').map((c, i) => `${c}: &${c} [${`*${'abcdefgh'[i]},`.repeat(9)}]`),
+  ].join('\n')
+  assert.match(mistakes(bomb)[0]!, /aliases/)
+})
+
+test('every mistake is named at once, in the order of the file, at its line and column', () => {
+  const text = `lighting: sim
+listen: 8402
+store: postgres
+services:
+  QR:
+    upstream: http://127.0.0.1:3000/base
+    upstreams: 1
+    routes:
+      GET health: free
+      GET /qr/**: 10
+      GET /a: 0 sat
+      GET /b: fee
+      POST /x: { price: 50, uses: 0, bugdet: 4 sat }
+      POST /y: { price: 50 sat, pass: 5x }
+      POST /z: { uses: 1, budget: 4 sat }
+      POST /n:
+      GET /a/../b: 1 sat
+`
+  assert.deepEqual(mistakes(text), [
+    'tally.yaml:1:1 lightning: is missing; expected `embedded` or `sim`',
+    'tally.yaml:1:1 lighting: unknown key; did you mean `lightning`?',
+    'tally.yaml:2:9 listen: expected an address and a port like "127.0.0.1:8402"',
+    'tally.yaml:3:8 store: expected "sqlite:./path/to.db" or "memory"',
+    'tally.yaml:5:3 QR: expected a name of up to 64 lower-case letters, digits, ".", "_" and "-"',
+    'tally.yaml:6:15 upstream: expected an origin like "http://127.0.0.1:3000" or "https://api.example.com", without a path',
+    'tally.yaml:7:5 upstreams: unknown key; did you mean `upstream`?',
+    'tally.yaml:9:7 GET health: expected methods and a path like "GET /qr/**" or "POST,PUT /reports"',
+    'tally.yaml:10:19 GET /qr/**: expected `free`, an amount like "10 sat", or a map with `price`',
+    'tally.yaml:11:15 GET /a: expected more than zero; a route without a price is `free`',
+    'tally.yaml:12:15 GET /b: expected an amount like "10 sat"',
+    'tally.yaml:13:25 price: expected an amount like "10 sat"',
+    'tally.yaml:13:35 uses: expected a whole number of calls, 1 or more',
+    'tally.yaml:13:38 bugdet: unknown key; did you mean `budget`?',
+    'tally.yaml:14:39 pass: expected a duration like "30s", "5m", "1h" or "30d"',
+    'tally.yaml:15:7 price: is missing; expected an amount like "10 sat"',
+    'tally.yaml:16:7 POST /n: expected `free`, an amount like "10 sat", or a map with `price`',
+    'tally.yaml:17:7 GET /a/../b: path pattern "/a/../b": the segment ".." is neither canonical nor a wildcard',
+  ])
+})
+
+test('keys that contradict each other', () => {
+  const of = (terms: string): readonly string[] =>
+    mistakes(withRoutes(`GET /: { price: 10 sat, ${terms} }`)).map((line) => line.split(' ').slice(1).join(' '))
+  assert.deepEqual(of('uses: 2, budget: 20 sat, pass: 1h'), [
+    'budget: conflicts with `uses`: a route sells one of uses, budget, pass',
+    'pass: conflicts with `uses`: a route sells one of uses, budget, pass',
+  ])
+  assert.deepEqual(of('budget: 9 sat'), ['budget: expected at least the price of one call'])
+  assert.deepEqual(of('pass: 1h, expires: 2h'), ['expires: conflicts with `pass`, which says how long it lasts'])
+  assert.deepEqual(of('uses: 900719925474099'), ['uses: price × uses is more than there can be'])
+  assert.deepEqual(of('uses: 1.5'), ['uses: expected a whole number of calls, 1 or more'])
+})
+
+test('a route that an earlier one leaves nothing is a mistake', () => {
+  const dead = 'never reached: earlier routes match everything this one would'
+  assert.deepEqual(mistakes(withRoutes('GET /**: free', 'GET /a: 10 sat')), [`tally.yaml:7:7 GET /a: ${dead}`])
+  assert.deepEqual(mistakes(withRoutes('GET /a/*: free', 'GET /a/*/**: free', 'GET /a/: free', 'GET /a/**: 1 sat')), [
+    `tally.yaml:9:7 GET /a/**: ${dead}`,
+  ])
+  assert.deepEqual(mistakes(withRoutes('GET /a: free', 'HEAD /a: 10 sat')), [`tally.yaml:7:7 HEAD /a: ${dead}`])
+  assert.deepEqual(mistakes(withRoutes('GET /a: 10 sat', 'GET,POST /a: free', 'GET /**: free')), [])
+})
+
+test('YAML that is not accepted', () => {
+  assert.deepEqual(mistakes(''), ['tally.yaml:1:1 expected a map of keys'])
+  assert.deepEqual(mistakes('- a'), ['tally.yaml:1:1 expected a map of keys'])
+  assert.deepEqual(mistakes('a: 1\na: 2'), ['tally.yaml:2:1 this key is there twice'])
+  assert.deepEqual(mistakes('---\na: 1\n---\nb: 2'), ['tally.yaml:3:1 expected one document, found `---` and another'])
+  assert.deepEqual(mistakes('? [a]\n: b'), ['tally.yaml:1:3 expected a plain text key'])
+  assert.match(mistakes('a: ['.repeat(50_000))[0]!, /nested too deeply/)
+  assert.deepEqual(mistakes(`a: ${'x'.repeat(1 << 20)}`), ['tally.yaml:1:1 the file is over 1 MiB'])
+  assert.match(mistakes('a: *nothing')[0]!, /refers to nothing/)
+})
+
+test('a secret in the wrong place is refused and not repeated', () => {
+  const secret = 'a1'.repeat(32)
+  const base = withRoutes('GET /: free')
+  const reference = 'key: expected a reference, "env:NAME" or "file:path": a secret is never written into this file'
+  assert.deepEqual(mistakes(`key: ${secret}\n${base}`), [`tally.yaml:1:6 ${reference}`])
+  assert.deepEqual(mistakes(`key: ${'1'.repeat(64)}\n${base}`), [`tally.yaml:1:6 ${reference}`])
+  assert.match(mistakes(base.replace('http://h', `http://user:${secret}@h`))[0]!, /without user and password/)
+  for (const text of [
+    `key: !x ${secret}`,
+    `key: "${secret}`,
+    `key: [${secret}`,
+    `key: {${secret}`,
+    `key: &${secret}`,
+    `key:\n\t${secret}`,
+    `listen: ${secret}`,
+    `store: ${secret}`,
+    `state: { ${secret}: 1 }`,
+  ])
+    assert.doesNotMatch(
+      mistakes(`${text}\n${base}`).join('\n').replaceAll(`${secret}: unknown key`, ''),
+      new RegExp(secret),
+      text,
+    )
+})
+
+test('a reference is read where it points, and an empty secret is no secret', () => {
+  assert.equal(readSecret({ kind: 'env', name: 'A' }, { A: ' s \n' }), 's')
+  assert.throws(() => readSecret({ kind: 'env', name: 'A' }, {}), { code: 'CONFIG_INVALID', message: /variable A/ })
+  assert.throws(() => readSecret({ kind: 'file', path: '/nonexistent/k' }), {
+    code: 'CONFIG_INVALID',
+    message: /ENOENT/,
+  })
+})
+
+test('every key of the schema is in the page about it', () => {
+  const page = configDocument()
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'))
+  assert.ok(rows.length >= 17 && rows.every((row) => /^\| `[^`]+` \| [^|]* \| \S.* \|$/.test(row)), page)
+  for (const key of ['listen', 'services.NAME.timeout', 'services.NAME.routes.ROUTE.budget'])
+    assert.ok(page.includes(`| \`${key}\` |`), key)
+})
+
+function onlyTallyError(text: string): void {
+  try {
+    loadConfig(text, 'tally.yaml')
+  } catch (error) {
+    if (!TallyError.is(error)) throw error
+    for (const line of error.message.split('\n')) assert.match(line, /^tally\.yaml:\d+:\d+ /)
+  }
+}
+
+test('arbitrary text: only TallyError comes out, always with line and column', () => {
+  const token = fc.constantFrom(
+    'lightning',
+    'sim',
+    'services',
+    'routes',
+    'GET /',
+    ':',
+    ' ',
+    '\n',
+    '  ',
+    '- ',
+    '{',
+    '}',
+    '[',
+    ']',
+    '&a',
+    '*a',
+    '"',
+    "'",
+    '!',
+    '|',
+    '>',
+    '#',
+    '%',
+    '?',
+    ',',
+    '<<',
+    '__proto__',
+    '\t',
+    '---',
+    '~',
+  )
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(token, { maxLength: 40 }).map((tokens) => tokens.join('')),
+  )
+  fc.assert(fc.property(text, onlyTallyError), { numRuns })
+})
+
+test('a damaged example: only TallyError comes out', () => {
+  const at = fc.nat({ max: example.length })
+  fc.assert(
+    fc.property(at, fc.nat({ max: 20 }), fc.string({ maxLength: 8 }), (start, removed, added) =>
+      onlyTallyError(example.slice(0, start) + added + example.slice(start + removed)),
+    ),
+    { numRuns },
+  )
+})
+
+test('any value under any key: only TallyError comes out', () => {
+  const scalar = fc.constantFrom(null, true, 0, 1, -1, '', 'free', '10 sat', '5m', 'http://h', 'env:A', 'sim', [], {})
+  const terms = fc.dictionary(fc.constantFrom('price', 'uses', 'budget', 'pass', 'expires', 'x', '__proto__'), scalar, {
+    maxKeys: 4,
+  })
+  const routes = fc.dictionary(
+    fc.constantFrom('GET /', 'POST /a/**', 'toString', 'GET /%2e'),
+    fc.oneof(scalar, terms),
+    { maxKeys: 3 },
+  )
+  const service = fc.record(
+    { upstream: scalar, routes: fc.oneof(scalar, routes), timeout: scalar },
+    { requiredKeys: [] },
+  )
+  const services = fc.dictionary(fc.constantFrom('a', '1', 'constructor', 'A'), service, { maxKeys: 2 })
+  const file = fc.record({
+    listen: scalar,
+    lightning: scalar,
+    services: fc.oneof(services, scalar),
+    key: scalar,
+    state: scalar,
+  })
+  fc.assert(
+    fc.property(file, (value) => onlyTallyError(JSON.stringify(value))),
+    { numRuns },
+  )
+})

@@ -1,0 +1,64 @@
+/**
+ * tally.yaml: text in, `Config` out, or CONFIG_INVALID with every mistake at once as `tally.yaml:14:7 price: expected …`.
+ * Nothing is opened, created or dialled here. The keys are in config/schema.ts, the page about them in config/document.ts.
+ */
+import { dirname, join, resolve } from 'node:path'
+import { TallyError } from 'tallystick/core'
+import { keyMistakes, mistakesOf } from './config/mistakes.ts'
+import { schema } from './config/schema.ts'
+import { servicesOf, unreachable, type Service } from './config/services.ts'
+import { readSource, type Mistake } from './config/source.ts'
+import type { Listen, SecretRef, StoreRef } from './config/values.ts'
+
+export { readSecret } from './config/secret.ts'
+export type { Route, Service } from './config/services.ts'
+export type { Listen, SecretRef, StoreRef, Upstream } from './config/values.ts'
+
+export interface Config {
+  readonly listen: Listen
+  /** Absolute. Need not exist yet. */
+  readonly state: string
+  /** With an absolute path. */
+  readonly store: StoreRef
+  /** Production nodes will be further members of this union. */
+  readonly lightning: { readonly kind: 'embedded' } | { readonly kind: 'sim' }
+  /** The master key, if the file names one. Otherwise it is `key` in `state`, made on first start. */
+  readonly key: SecretRef | undefined
+  /** In the order written, which is the order they are tried in. */
+  readonly services: readonly Service[]
+}
+
+/** `filename` is named in messages as given; paths in the file are relative to its directory. */
+export function loadConfig(text: string, filename: string): Config {
+  const source = readSource(text, filename)
+  if (source.mistakes.length > 0) throw invalid(source.mistakes)
+  const parsed = schema.safeParse(source.value)
+  const names = keyMistakes(source)
+  if (!parsed.success) throw invalid([...names, ...parsed.error.issues.flatMap((issue) => mistakesOf(issue, source))])
+  if (names.length > 0) throw invalid(names)
+  const services = servicesOf(parsed.data, source)
+  const dead = unreachable(services, source)
+  if (dead.length > 0) throw invalid(dead)
+
+  const { listen, lightning, key, store } = parsed.data
+  const base = dirname(resolve(filename))
+  const state = resolve(base, parsed.data.state)
+  return {
+    listen,
+    state,
+    store:
+      store?.kind === 'memory'
+        ? store
+        : { kind: 'sqlite', path: resolve(base, store?.path ?? join(state, 'tally.db')) },
+    lightning: { kind: lightning },
+    key: key?.kind === 'file' ? { kind: 'file', path: resolve(base, key.path) } : key,
+    services,
+  }
+}
+
+/** One line per mistake, in the order of the file. */
+function invalid(mistakes: readonly Mistake[]): TallyError {
+  const lines = [...mistakes].sort((a, b) => a.at - b.at).map(({ text }) => text)
+  const all = [...new Set(lines)].join('\n')
+  return new TallyError('CONFIG_INVALID', all, { details: { mistakes: all } })
+}

@@ -1,0 +1,146 @@
+/**
+ * Every key of tally.yaml, and what it means. docs/config.md is generated from this schema, so a key is explained in
+ * exactly one place. The readers of the small languages are in values.ts; names of services and
+ * routes are checked in mistakes.ts, because zod would skip what is under a bad one.
+ */
+import { Amount, msats, TallyError, type Msat } from 'tallystick/core'
+import * as z from 'zod'
+import { parseDuration, parseListen, parseSecretRef, parseStore, parseUpstream } from './values.ts'
+
+/** A text in one of our small languages. `expected` is said of anything that is not text. */
+function text<T>(expected: string, read: (text: string) => T) {
+  return z.string({ error: expected }).transform((value, context): T => {
+    try {
+      return read(value)
+    } catch (error) {
+      if (!TallyError.is(error)) throw error
+      context.issues.push({ code: 'custom', input: undefined, message: error.message })
+      return z.NEVER
+    }
+  })
+}
+
+const AMOUNT = 'expected an amount like "10 sat"'
+
+function readAmount(value: string): Msat {
+  try {
+    return Amount.parse(value)
+  } catch (cause) {
+    throw new TallyError('CONFIG_INVALID', AMOUNT, { cause })
+  }
+}
+
+function readPrice(value: string): Msat {
+  const price = readAmount(value)
+  if (price === 0n) throw new TallyError('CONFIG_INVALID', 'expected more than zero; a route without a price is `free`')
+  return price
+}
+
+function isAmount(value: bigint): boolean {
+  try {
+    msats(value)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const duration = text('expected a duration like "30s", "5m", "1h" or "30d"', parseDuration)
+const DAY = 86_400
+const timeout = duration.refine((seconds) => seconds <= DAY, { error: 'expected a day or less' })
+
+const priced = z
+  .strictObject({
+    price: text(AMOUNT, readPrice).describe('Price of one call: `10 sat` or `1500 msat`.'),
+    uses: z
+      .int({ error: 'expected a whole number of calls, 1 or more' })
+      .min(1, { error: 'expected a whole number of calls, 1 or more' })
+      .optional()
+      .describe('Sell this many calls at once: the invoice is price × uses. Without `uses`, `budget` or `pass`: 1.'),
+    budget: text(AMOUNT, readPrice)
+      .optional()
+      .describe('Sell a balance of this amount; every call draws its price, on any route of the service.'),
+    pass: duration.optional().describe('Sell any number of calls to this route for this long, for one price.'),
+    expires: duration.optional().describe('How long what is bought here can be used; overrides that of the service.'),
+  })
+  .check((context) => {
+    const { price, uses, budget, pass, expires } = context.value
+    const mistake = (key: string, message: string): void => {
+      context.issues.push({ code: 'custom', input: undefined, path: [key], message })
+    }
+    const modes = Object.entries({ uses, budget, pass }).filter(([, value]) => value !== undefined)
+    for (const [key] of modes.slice(1))
+      mistake(key, `conflicts with \`${modes[0]![0]}\`: a route sells one of uses, budget, pass`)
+    if (pass !== undefined && expires !== undefined)
+      mistake('expires', 'conflicts with `pass`, which says how long it lasts')
+    if (budget !== undefined && budget < price) mistake('budget', 'expected at least the price of one call')
+    if (uses !== undefined && !isAmount(price * BigInt(uses))) mistake('uses', 'price × uses is more than there can be')
+  })
+
+const route = z.union([
+  z.literal('free').describe('No payment asked.'),
+  text(AMOUNT, readPrice).describe('The price of one call, sold one by one.'),
+  priced,
+])
+
+const some = (what: string) => ({
+  check: (map: object) => Object.keys(map).length > 0,
+  error: { error: `expected at least one ${what}` },
+})
+
+const service = z.strictObject({
+  upstream: text('expected an origin like "http://127.0.0.1:3000"', parseUpstream).describe(
+    'Where allowed requests go: `http://host:port` or `https://host`, without a path. Certificates are verified.',
+  ),
+  routes: z
+    .record(z.string(), route)
+    .refine(some('route').check, some('route').error)
+    .describe(
+      'What may be called and for how much, as `METHOD[,METHOD] /path`: `free`, a price, or a map. The first match wins, ' +
+        'no match is refused. `*` is one path segment, a final `**` is one or more; GET includes HEAD.',
+    ),
+  expires: duration.prefault('30d').describe('How long what is bought can be used.'),
+  timeout: timeout
+    .prefault('60s')
+    .describe('How long the upstream may be silent: until the first byte of its response, and between any two.'),
+})
+
+export const schema = z.strictObject({
+  listen: text('expected an address and a port like "127.0.0.1:8402"', parseListen)
+    .prefault('127.0.0.1:8402')
+    .describe('Address and port to serve on. Port 0 takes any free one.'),
+  state: z
+    .string({ error: 'expected a directory like "./.tally"' })
+    .min(1, { error: 'expected a directory like "./.tally"' })
+    .prefault('./.tally')
+    .describe('Directory for what must outlive a restart. Like every path here, relative to this file.'),
+  store: text('expected "sqlite:./path/to.db" or "memory"', parseStore)
+    .optional()
+    .describe(
+      'Where quotes and meters are kept: `sqlite:./path/to.db`, or `memory` to forget them on exit. Default: `tally.db` in `state`.',
+    ),
+  lightning: z
+    .enum(['embedded', 'sim'], { error: 'expected `embedded` or `sim`' })
+    .describe(
+      '`embedded`: a real Lightning network of worthless coins in this process. `sim`: a table that imitates one.',
+    ),
+  key: text('expected a reference, "env:NAME" or "file:path": a secret is never written into this file', parseSecretRef)
+    .optional()
+    .describe(
+      'The master key, 64 hex digits, by reference: `env:NAME` or `file:path`. Default: `key` in `state`, made on first start.',
+    ),
+  services: z
+    .record(z.string(), service)
+    .refine(some('service').check, some('service').error)
+    .describe('What is sold, by name. The name is in every token sold, so renaming a service ends them.'),
+})
+
+export type Parsed = z.output<typeof schema>
+export type ParsedService = Parsed['services'][string]
+export type ParsedRoute = ParsedService['routes'][string]
+
+/** The keys a map at this depth may have: the file, `services.NAME`, `services.NAME.routes.KEY`. */
+export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
+  const map = path.length === 0 ? schema : path.length === 2 ? service : priced
+  return Object.keys(map.shape)
+}

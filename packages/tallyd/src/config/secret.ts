@@ -1,0 +1,21 @@
+/** Reads what a secret reference points to. The value never appears in a message. */
+import { readFileSync } from 'node:fs'
+import { TallyError } from 'tallystick/core'
+import type { SecretRef } from './values.ts'
+
+/** The text without surrounding blanks. Throws CONFIG_INVALID when there is none. */
+export function readSecret(ref: SecretRef, env: NodeJS.ProcessEnv = process.env): string {
+  const where = ref.kind === 'env' ? `the environment variable ${ref.name}` : `the file ${ref.path}`
+  const secret = (ref.kind === 'env' ? (env[ref.name] ?? '') : read(ref.path)).trim()
+  if (secret === '') throw new TallyError('CONFIG_INVALID', `expected a secret in ${where}, found nothing`)
+  return secret
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'error'
+    throw new TallyError('CONFIG_INVALID', `cannot read the secret in ${path}: ${why}`, { cause })
+  }
+}

@@ -1,0 +1,81 @@
+/** From the checked file to services and routes in the order written, and the routes that order leaves unreachable. */
+import { PathPattern } from 'tallystick/core'
+import type { Mode, Offer } from 'tallystick/server'
+import type { Parsed, ParsedRoute } from './schema.ts'
+import type { Mistake, Source } from './source.ts'
+import { parseRouteKey, type Upstream } from './values.ts'
+
+export interface Service {
+  readonly name: string
+  readonly upstream: Upstream
+  /** Seconds the upstream may be silent. */
+  readonly timeout: number
+  readonly routes: readonly Route[]
+}
+
+export interface Route {
+  /** As written: `GET /qr/**`. */
+  readonly key: string
+  /** With HEAD wherever there is GET. */
+  readonly verbs: readonly string[]
+  readonly pattern: PathPattern.PathPattern
+  /** undefined: free. */
+  readonly offer: Offer | undefined
+}
+
+export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
+  return source.keys(['services']).map((name) => {
+    const { upstream, timeout, expires, routes } = parsed.services[name]!
+    const routeOf = (key: string): Route => {
+      const { verbs, pattern } = parseRouteKey(key)
+      const terms = termsOf(routes[key]!)
+      if (terms === undefined) return { key, verbs, pattern, offer: undefined }
+      const lifetime = terms.pass ?? terms.expires ?? expires
+      const offer = {
+        service: name,
+        route: key,
+        verbs,
+        pattern: pattern.text,
+        price: terms.price,
+        mode: modeOf(terms),
+        lifetime,
+      }
+      return { key, verbs, pattern, offer }
+    }
+    return { name, upstream, timeout, routes: source.keys(['services', name, 'routes']).map(routeOf) }
+  })
+}
+
+type Terms = Exclude<ParsedRoute, 'free' | bigint>
+
+function termsOf(route: ParsedRoute): Terms | undefined {
+  if (route === 'free') return undefined
+  return typeof route === 'bigint' ? { price: route } : route
+}
+
+function modeOf({ uses, budget, pass }: Terms): Mode {
+  if (budget !== undefined) return { kind: 'budget', amount: budget }
+  if (pass !== undefined) return { kind: 'pass' }
+  return { kind: 'uses', uses: uses ?? 1 }
+}
+
+/** A route behind one that takes everything from it: most likely a price that would never be asked. */
+export function unreachable(services: readonly Service[], source: Source): readonly Mistake[] {
+  const mistakes: Mistake[] = []
+  const earlier: Route[] = []
+  for (const service of services)
+    for (const route of service.routes) {
+      const covered = route.verbs.every((verb) => {
+        const patterns = earlier.filter(({ verbs }) => verbs.includes(verb)).map(({ pattern }) => pattern)
+        return PathPattern.subset([route.pattern], patterns)
+      })
+      if (covered) {
+        const path = ['services', service.name, 'routes', route.key]
+        mistakes.push(
+          source.mistake(path, 'never reached: earlier routes match everything this one would', { of: 'key' }),
+        )
+      }
+      earlier.push(route)
+    }
+  return mistakes
+}

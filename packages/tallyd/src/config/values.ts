@@ -1,0 +1,115 @@
+/**
+ * The small languages inside tally.yaml: durations, addresses, references to secrets, route keys. Each reader throws
+ * CONFIG_INVALID with "expected …" and never echoes what it was given: it may be a secret in the wrong place.
+ */
+import { PathPattern, TallyError } from 'tallystick/core'
+
+const expected = (what: string): TallyError => new TallyError('CONFIG_INVALID', `expected ${what}`)
+
+const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 } as const
+const TEN_YEARS = 3650 * UNITS.d
+
+/** "30s", "5m", "1h", "30d" → seconds. */
+export function parseDuration(text: string): number {
+  const match = /^([1-9][0-9]{0,9})([smhd])$/.exec(text)
+  if (!match) throw expected('a duration like "30s", "5m", "1h" or "30d"')
+  const seconds = Number(match[1]) * UNITS[match[2] as keyof typeof UNITS]
+  if (seconds > TEN_YEARS) throw expected('a duration of ten years or less')
+  return seconds
+}
+
+export interface Listen {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+}
+
+/** "127.0.0.1:8402" or "[::1]:8402". */
+export function parseListen(text: string): Listen {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(0|[1-9][0-9]{0,4})$/.exec(text)
+  if (!match || Number(match[3]) > 65_535) throw expected('an address and a port like "127.0.0.1:8402" or "[::]:8402"')
+  return { host: match[1] ?? match[2]!, port: Number(match[3]) }
+}
+
+/** Where a secret is kept. The secret itself is never in the file. */
+export type SecretRef =
+  | { readonly kind: 'env'; readonly name: string }
+  | { readonly kind: 'file'; readonly path: string }
+
+/** "env:NAME" or "file:path". Relative paths stay as written. */
+export function parseSecretRef(text: string): SecretRef {
+  const env = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(text)
+  if (env) return { kind: 'env', name: env[1]! }
+  const file = /^file:([^\0\r\n]+)$/.exec(text)
+  if (file) return { kind: 'file', path: file[1]! }
+  throw expected('a reference, "env:NAME" or "file:path": a secret is never written into this file')
+}
+
+export type StoreRef = { readonly kind: 'memory' } | { readonly kind: 'sqlite'; readonly path: string }
+
+export function parseStore(text: string): StoreRef {
+  if (text === 'memory') return { kind: 'memory' }
+  const match = /^sqlite:([^\0\r\n]+)$/.exec(text)
+  if (match) return { kind: 'sqlite', path: match[1]! }
+  throw expected('"sqlite:./path/to.db" or "memory"')
+}
+
+export interface Upstream {
+  /** As a URL without path: `https://api.example.com`. */
+  readonly origin: string
+  readonly secure: boolean
+  /** For the connection and for SNI: no brackets. */
+  readonly host: string
+  readonly port: number
+  /** What it is sent as `Host`. */
+  readonly authority: string
+}
+
+/** An http or https origin. A path is refused, because the string that was matched is the string that is forwarded. */
+export function parseUpstream(text: string): Upstream {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || !/^https?:\/\/[^\s\\/?#]+\/?$/.test(text) || !/^https?:$/.test(url.protocol) || url.pathname !== '/')
+    throw expected('an origin like "http://127.0.0.1:3000" or "https://api.example.com", without a path')
+  if (text.includes('@'))
+    throw expected('an origin without user and password: a secret is never written into this file')
+  const secure = url.protocol === 'https:'
+  return {
+    origin: url.origin,
+    secure,
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    authority: url.host,
+  }
+}
+
+/** The name of a service: it stands in tokens, so it has the grammar of a label there. */
+export function parseLabel(text: string): string {
+  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(text))
+    throw expected('a name of up to 64 lower-case letters, digits, ".", "_" and "-"')
+  return text
+}
+
+export interface RouteKey {
+  /** With HEAD wherever there is GET. */
+  readonly verbs: readonly string[]
+  readonly pattern: PathPattern.PathPattern
+}
+
+/** "GET /qr/**" or "POST,PUT /x". */
+export function parseRouteKey(text: string): RouteKey {
+  const match = /^([A-Z]+(?:,[A-Z]+)*) (\/\S*)$/.exec(text)
+  if (!match) throw expected('methods and a path like "GET /qr/**" or "POST,PUT /reports"')
+  const verbs = match[1]!.split(',')
+  for (const verb of verbs) {
+    if (verb === 'CONNECT' || verb === 'TRACE') throw expected(`another method: ${verb} is always refused`)
+    if (verbs.indexOf(verb) !== verbs.lastIndexOf(verb)) throw expected(`each method once, not ${verb} twice`)
+  }
+  const get = verbs.indexOf('GET')
+  if (get !== -1 && !verbs.includes('HEAD')) verbs.splice(get + 1, 0, 'HEAD')
+  try {
+    return { verbs, pattern: PathPattern.parse(match[2]!) }
+  } catch (error) {
+    if (TallyError.is(error)) throw new TallyError('CONFIG_INVALID', error.message, { cause: error })
+    throw error
+  }
+}
