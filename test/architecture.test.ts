@@ -30,7 +30,7 @@ const LIBRARY = [
   'tallystick/client',
   'tallystick/node',
 ]
-const BASE = ['config', 'state', 'version'].map((name) => `tallyd/src/${name}`)
+const BASE = ['config', 'state'].map((name) => `tallyd/src/${name}`)
 
 const layers: Record<string, Layer> = {
   core: { files: [CORE], imports: ['@noble/', '@scure/'] },
