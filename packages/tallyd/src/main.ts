@@ -15,9 +15,9 @@ import { version } from './cli/version.ts'
 /** Resolves with the exit code when the command has ended and all output is written. Never rejects. */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
   // Read before parsing, so that even a wrong command line is answered in the form asked for.
-  const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : argv.length)
-  const json = options.includes('--json')
-  const style = styleFor(io, { noColor: options.includes('--no-color') })
+  const given = new Set(argv.slice(0, argv.includes('--') ? argv.indexOf('--') : argv.length))
+  const json = given.has('--json')
+  const style = styleFor(io, { noColor: given.has('--no-color') })
   let command: Command | undefined
   try {
     const chosen = choose(argv, style)

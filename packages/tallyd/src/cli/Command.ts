@@ -61,5 +61,5 @@ export interface Command {
 export function defineCommand<const O extends Options>(
   command: Omit<Command, 'options' | 'run'> & { options: O; run(context: Context<O>): Promise<ExitCode> },
 ): Command {
-  return command as unknown as Command
+  return command
 }

@@ -38,23 +38,12 @@ function table(config: Config, bold: (text: string) => string): string {
 }
 
 function terms(offer: Offer): readonly string[] {
-  return [
-    Amount.format(offer.price),
-    Amount.format(invoiceAmount(offer)),
-    buys(offer),
-    span(offer.lifetime * 1000),
-  ]
+  return [Amount.format(offer.price), Amount.format(invoiceAmount(offer)), buys(offer), span(offer.lifetime * 1000)]
 }
 
 function buys({ mode }: Offer): string {
-  switch (mode.kind) {
-    case 'uses':
-      return mode.uses === 1 ? '1 call' : `${mode.uses} calls`
-    case 'budget':
-      return 'a balance'
-    case 'pass':
-      return 'any calls'
-  }
+  if (mode.kind === 'uses') return mode.uses === 1 ? '1 call' : `${mode.uses} calls`
+  return mode.kind === 'budget' ? 'a balance' : 'any calls'
 }
 
 function summary({ listen, state, lightning, services }: Config): object {
@@ -63,7 +52,11 @@ function summary({ listen, state, lightning, services }: Config): object {
     listen,
     state,
     lightning: lightning.kind,
-    services: services.map(({ name, upstream, routes }) => ({ name, upstream: upstream.origin, routes: routes.map(route) })),
+    services: services.map(({ name, upstream, routes }) => ({
+      name,
+      upstream: upstream.origin,
+      routes: routes.map(route),
+    })),
   }
 }
 

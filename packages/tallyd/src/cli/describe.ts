@@ -15,7 +15,11 @@ export interface Described {
 
 export function describe(caveat: Macaroon.MacaroonCaveat, now: Date): Described {
   if (caveat.vid)
-    return { text: 'third-party caveat', means: 'asks for a discharge; verifiers of this profile refuse it', refused: true }
+    return {
+      text: 'third-party caveat',
+      means: 'asks for a discharge; verifiers of this profile refuse it',
+      refused: true,
+    }
   let text: string
   try {
     text = Bytes.fromUtf8(caveat.id)
@@ -55,7 +59,9 @@ function words(key: string, value: string, now: Date): string {
     case 'link':
       return `handed to ${value.split('#')[0]}; what follows was added by whoever handed it on`
     default:
-      return key.endsWith('_valid_until') ? `${service(key.slice(0, -'_valid_until'.length))}: ${until(value, now)}` : value
+      return key.endsWith('_valid_until')
+        ? `${service(key.slice(0, -'_valid_until'.length))}: ${until(value, now)}`
+        : value
   }
 }
 

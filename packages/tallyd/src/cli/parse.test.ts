@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { TallyError } from 'tallystick/core'
 import { defineCommand } from './Command.ts'
 import { parseCommand } from './parse.ts'

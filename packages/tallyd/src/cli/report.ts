@@ -22,8 +22,9 @@ export async function report(
     await io.stderr.write(`${JSON.stringify({ error: { code, message, fix, details }, exit })}\n`)
     return exit
   }
-  const message = error.message.split('\n').map(printable).join('\n  ')
-  await io.stderr.write(`${style.bad('error')} ${style.bold(error.code)}: ${message}\n${style.dim('fix:')} ${fix}\n`)
+  const lines = error.message.split('\n').map(printable)
+  const message = lines.length === 1 ? ` ${lines[0]!}` : lines.map((line) => `\n  ${line}`).join('')
+  await io.stderr.write(`${style.bad('error')} ${style.bold(error.code)}:${message}\n${style.dim('fix:')} ${fix}\n`)
   return exit
 }
 

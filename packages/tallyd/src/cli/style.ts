@@ -5,11 +5,11 @@ import { styleText } from 'node:util'
 import type { Io } from './Io.ts'
 
 export interface Style {
-  bold(text: string): string
-  dim(text: string): string
-  good(text: string): string
-  warn(text: string): string
-  bad(text: string): string
+  readonly bold: (text: string) => string
+  readonly dim: (text: string) => string
+  readonly good: (text: string) => string
+  readonly warn: (text: string) => string
+  readonly bad: (text: string) => string
 }
 
 const plain = (text: string): string => text

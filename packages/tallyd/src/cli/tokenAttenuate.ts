@@ -34,7 +34,8 @@ export const tokenAttenuate = defineCommand({
   ],
   async run({ io, style, json, options, args }) {
     const caveats = caveatsOf(options, io.clock())
-    if (caveats.length === 0) throw new TallyError('USAGE', 'say how to narrow it, for example --uses 5 or --expires 5m')
+    if (caveats.length === 0)
+      throw new TallyError('USAGE', 'say how to narrow it, for example --uses 5 or --expires 5m')
     const token = await readToken(io, { token: args[0], jar: options.jar })
     const narrowed = Macaroon.toBase64(Capability.attenuate(token.macaroon, caveats))
     const shown = options['show-preimage']
@@ -78,8 +79,7 @@ function caveatsOf({ link, verb, path, uses, budget, expires, caveat }: Narrowin
   if (uses !== undefined)
     add('--uses', () => Caveat.uses(intOption('--uses', uses, { min: 0, max: Number.MAX_SAFE_INTEGER })))
   if (budget !== undefined) add('--budget', () => Caveat.budget(amountOption('--budget', budget)))
-  if (expires !== undefined)
-    add('--expires', () => Caveat.expires(parseMoment(expires, now)))
+  if (expires !== undefined) add('--expires', () => Caveat.expires(parseMoment(expires, now)))
   for (const text of caveat) add('--caveat', () => Caveat.parse(text))
   return caveats
 }

@@ -6,7 +6,6 @@ import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Bytes, Credential, Macaroon, TallyError } from 'tallystick/core'
 import type { Kept } from 'tallystick/storage'
-import { sqliteJar } from 'tallystick/storage/sqlite'
 import { findState } from '../state.ts'
 import type { Option } from './Command.ts'
 import { readNamed, readStdin } from './files.ts'
@@ -61,9 +60,15 @@ export function jarPath(io: Io, jar: string | undefined): string | undefined {
 async function newest(io: Io, jar: string | undefined): Promise<TokenInput> {
   const path = jarPath(io, jar)
   if (path === undefined || !existsSync(path))
-    throw new TallyError('FILE_UNAVAILABLE', `there is no jar ${path === undefined ? `at or above ${io.cwd}` : `at ${path}`}; buy something with \`tally fetch\` first`)
+    throw new TallyError(
+      'FILE_UNAVAILABLE',
+      `there is no jar ${path === undefined ? `at or above ${io.cwd}` : `at ${path}`}; buy something with \`tally fetch\` first`,
+    )
+  // Loaded here: most commands need no database.
+  const { sqliteJar } = await import('tallystick/storage/sqlite')
   await using opened = await sqliteJar(path)
   const kept = (await opened.all()).find(({ state }) => state !== 'reserved')
-  if (!kept) throw new TallyError('FILE_UNAVAILABLE', `the jar ${path} is empty; buy something with \`tally fetch\` first`)
+  if (!kept)
+    throw new TallyError('FILE_UNAVAILABLE', `the jar ${path} is empty; buy something with \`tally fetch\` first`)
   return { macaroon: Macaroon.fromBase64(kept.macaroon), scheme: kept.scheme, preimage: kept.preimage, kept }
 }

@@ -24,7 +24,11 @@ export const tokenVerify = defineCommand({
     preimage: { type: 'value', value: 'HEX', help: 'proof of payment, if TOKEN is a bare macaroon' },
     request: { type: 'value', value: "'GET /path'", help: 'also: would it allow this request, now?' },
     cost: { type: 'value', value: 'AMOUNT', help: 'price of that request (default 0 sat)' },
-    service: { type: 'value', value: 'NAME', help: 'service of that request (default: the first that the token names)' },
+    service: {
+      type: 'value',
+      value: 'NAME',
+      help: 'service of that request (default: the first that the token names)',
+    },
     jar: jarOption,
   },
   notes: `${TOKEN_NOTES}\nExit code 0: genuine, and allowed if --request was given. 1: not; the error says why.`,
@@ -52,11 +56,19 @@ export const tokenVerify = defineCommand({
         allowed: { service, verb, path },
         expires: grant.expires?.toISOString() ?? null,
         links: grant.links,
-        meters: grant.charges.map(({ caveat, kind, cost, limit }) => ({ caveat, kind, cost: `${cost}`, limit: `${limit}` })),
+        meters: grant.charges.map(({ caveat, kind, cost, limit }) => ({
+          caveat,
+          kind,
+          cost: `${cost}`,
+          limit: `${limit}`,
+        })),
       })
     }
     if (json) await io.stdout.write(`${JSON.stringify({ ...result, note: METERS_NOTE })}\n`)
-    else await io.stdout.write(`${columns(facts.map(([name, text]) => [style.good(name), text]))}${style.dim(METERS_NOTE)}\n`)
+    else
+      await io.stdout.write(
+        `${columns(facts.map(([name, text]) => [style.good(name), text]))}${style.dim(METERS_NOTE)}\n`,
+      )
     return exits.OK.code
   },
 })

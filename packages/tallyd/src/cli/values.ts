@@ -12,7 +12,10 @@ export function amountOption(option: string, text: string): Msat {
 export function intOption(option: string, text: string, { min, max }: { min: number; max: number }): number {
   const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN
   if (!(value >= min && value <= max))
-    throw new TallyError('USAGE', `${option}: expected a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`)
+    throw new TallyError(
+      'USAGE',
+      `${option}: expected a whole number from ${min} to ${max}, got ${JSON.stringify(text)}`,
+    )
   return value
 }
 
