@@ -16,6 +16,7 @@ const results = [
   ...packages.map((name) => step(`build ${name}`, () => build(name))),
   step('sizes', () => runTests('size')),
   ...packages.map((name) => step(`publint ${name}`, () => run(bin('publint'), `dist/${name}`, '--strict'))),
+  step('what would be published runs', () => run('scripts/smoke.ts')),
   step('no package runs code when it is installed', installScripts),
 ]
 const failed = results.filter((ok) => !ok).length
