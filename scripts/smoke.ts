@@ -3,20 +3,21 @@
  * of the library can be imported, and `tally` runs from its dist. Dependencies are linked from here instead of fetched.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { packages } from './build.ts'
-import { root } from './steps.ts'
+import { dependency, root } from './steps.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'tally-smoke-'))
 try {
   const modules = join(home, 'node_modules')
   mkdirSync(modules)
-  for (const name of packages) cpSync(join(root, 'dist', name), join(modules, name), { recursive: true })
-  for (const name of readdirSync(join(root, 'node_modules')))
-    if (!name.startsWith('.') && !packages.some((own) => own === name))
-      symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction')
+  for (const name of packages) {
+    const folder = join(modules, name)
+    cpSync(join(root, 'dist', name), folder, { recursive: true })
+    for (const needed of dependenciesOf(folder)) link(dependency(name, needed), join(folder, 'node_modules', needed))
+  }
 
   const manifest = JSON.parse(readFileSync(join(modules, 'tallystick/package.json'), 'utf8')) as { exports: object }
   const entries = Object.keys(manifest.exports).filter((entry) => entry !== './package.json')
@@ -26,6 +27,19 @@ try {
   node(join(modules, 'tallyd/bin/tally.js'), '--version')
 } finally {
   rmSync(home, { recursive: true })
+}
+
+/** Ours are beside it already; nothing that the manifest does not name can be found. */
+function dependenciesOf(folder: string): readonly string[] {
+  const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+    dependencies?: Record<string, string>
+  }
+  return Object.keys(dependencies).filter((name) => !packages.some((own) => own === name))
+}
+
+function link(target: string, path: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  symlinkSync(target, path, 'junction')
 }
 
 function node(...args: readonly string[]): void {

@@ -1,6 +1,6 @@
 /** Runs one tool of node_modules and reports it as a line: what `check`, `fix` and `build` are made of. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 export const root = dirname(import.meta.dirname)
@@ -14,6 +14,12 @@ export function bin(dependency: string, command: string = dependency): string {
   const path = typeof manifest.bin === 'string' ? manifest.bin : manifest.bin[command]
   if (path === undefined) throw new TypeError(`${dependency} has no command ${command}`)
   return join(folder, path)
+}
+
+/** Where a package of ours finds a dependency: beside its manifest, else at the root. */
+export function dependency(of: string, name: string): string {
+  const own = join(root, 'packages', of, 'node_modules', name)
+  return existsSync(own) ? own : join(root, 'node_modules', name)
 }
 
 export interface Outcome {
