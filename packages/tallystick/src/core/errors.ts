@@ -131,7 +131,7 @@ export const errors = {
   WALLET_UNKNOWN: { status: 503, fix: 'Start one with `tally up`, or name its socket with --wallet or TALLY_WALLET.' },
   SERVER_UNREACHABLE: {
     status: 502,
-    fix: 'Check the address, and that the server runs and listens there. Nothing was paid.',
+    fix: 'Check the address, and that the server listens there. What was paid for is kept: repeat the command.',
   },
   PORT_TAKEN: { status: 500, fix: 'Stop what listens there, or choose another with --port or `listen` in tally.yaml.' },
   FILE_UNAVAILABLE: {
