@@ -122,7 +122,7 @@ function readRoute(bytes: Bytes): readonly Hop[] {
     const view = new DataView(bytes.buffer, bytes.byteOffset + at, 51)
     hops.push({
       node: bytes.slice(at, at + 33),
-      channel: `${view.getUint32(33) >>> 8}x${view.getUint32(36) & 0xffffff}x${view.getUint16(39)}`,
+      channel: `${view.getUint32(33) >>> 8}x${view.getUint32(35) & 0xffffff}x${view.getUint16(39)}`,
       feeBase: msats(BigInt(view.getUint32(41))),
       feePpm: view.getUint32(45),
       cltvDelta: view.getUint16(49),
