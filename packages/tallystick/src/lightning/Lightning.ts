@@ -5,7 +5,9 @@
  * - A resolved promise is durable: what the node said survives a crash of ours and of its own.
  * - `pay` moves money at most once per payment hash, however often and from wherever it is called.
  * - An outcome that is not proven is `pending`. Only a node that says "this can no longer settle" makes it `failed`.
- * - A node that cannot be reached throws NODE_UNAVAILABLE; nothing else does.
+ * - A node that cannot be reached throws NODE_UNAVAILABLE; nothing else does. `pay` throws it only where the request
+ *   cannot have got through: when just the answer is lost, the outcome is `pending`.
+ * - One payment hash, one invoice: asking for a second one rejects.
  */
 import type { Bytes } from '../core/bytes.ts'
 import type { Msat } from '../core/Amount.ts'
@@ -49,7 +51,11 @@ export interface Settlement {
 }
 
 export interface Receiver {
-  readonly capabilities: { readonly choosesPreimage: boolean; readonly holds: boolean; readonly descriptionHash: boolean }
+  readonly capabilities: {
+    readonly choosesPreimage: boolean
+    readonly holds: boolean
+    readonly descriptionHash: boolean
+  }
   /** BOLT11 prefix of this node's network: bc, tb, tbs or bcrt. */
   readonly network: string
   createInvoice(request: InvoiceRequest): Promise<CreatedInvoice>

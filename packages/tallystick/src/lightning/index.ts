@@ -1,0 +1,12 @@
+export type {
+  CreatedInvoice,
+  HoldRequest,
+  InvoiceRequest,
+  InvoiceState,
+  Lightning,
+  Payer,
+  Payment,
+  Receiver,
+  Settlement,
+} from './Lightning.ts'
+export { checkRequest, orPending, payable } from './request.ts'

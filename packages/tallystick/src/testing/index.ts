@@ -1,0 +1,1 @@
+export { lightningConformance, type LightningSubject } from './lightning.ts'
