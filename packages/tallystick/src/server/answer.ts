@@ -36,7 +36,14 @@ export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): A
     expires_at: expiresAt,
     terms,
     // The nested form that other L402 middlewares answer with.
-    l402: { macaroon, invoice, amount_sats: sats, payment_hash: paymentHash, expires_at: expiresAt, resource: quote.route },
+    l402: {
+      macaroon,
+      invoice,
+      amount_sats: sats,
+      payment_hash: paymentHash,
+      expires_at: expiresAt,
+      resource: quote.route,
+    },
     ...reason(error),
   }
   return {

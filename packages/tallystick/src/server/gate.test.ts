@@ -34,7 +34,7 @@ function setup(): {
   wallet: ReturnType<typeof sim>
   store: ReturnType<typeof memoryStore>
   clock: { now: Date }
-  again(): Gate
+  again: () => Gate
 } {
   const clock = { now: START }
   const wallet = sim({ clock: () => clock.now })
@@ -156,7 +156,10 @@ test('a valid credential that does not allow this request: 403 that names caveat
   assert.equal(answer.json['caveat'], 'path=/qr/a/*')
   assert.match(String(answer.json['link']), /^scout/)
   assert.ok(answer.json['fix'])
-  assert.equal(answer.headers.some(([name]) => name === 'www-authenticate'), false)
+  assert.equal(
+    answer.headers.some(([name]) => name === 'www-authenticate'),
+    false,
+  )
   assert.equal((await gate.admit(call({ authorization, target: '/qr/a/x' }), wide)).kind, 'granted')
   await gate[Symbol.asyncDispose]()
 })
@@ -233,7 +236,10 @@ test('HEAD and OPTIONS mint no invoice', async () => {
   for (const method of ['HEAD', 'OPTIONS']) {
     const answer = answerOf(await gate.admit(call({ method }), offer))
     assert.equal(answer.status, 402)
-    assert.equal(answer.headers.some(([name]) => name === 'www-authenticate'), false)
+    assert.equal(
+      answer.headers.some(([name]) => name === 'www-authenticate'),
+      false,
+    )
   }
   assert.equal(minted, 0)
   await gate[Symbol.asyncDispose]()

@@ -28,12 +28,12 @@ export type Admission =
   /** The credential is real and does not allow this, or we cannot tell: nothing was charged. Send `answer` as it is. */
   | { readonly kind: 'refused'; readonly answer: Answer; readonly error: TallyError }
   /** Charged. Do the work; if it is known not to have been done, `release` gives the charge back, or tells `onTrouble`. */
-  | { readonly kind: 'granted'; readonly grant: Grant; release(): Promise<void> }
+  | { readonly kind: 'granted'; readonly grant: Grant; readonly release: () => Promise<void> }
 
 export interface Gate extends AsyncDisposable {
   /** The `services=` name that adapters use when a price names none. */
   readonly service: string
-  admit(call: Call, offer: Offer): Promise<Admission>
+  readonly admit: (call: Call, offer: Offer) => Promise<Admission>
 }
 
 export interface GateOptions {
@@ -121,9 +121,13 @@ export function createGate(options: GateOptions): Gate {
     const spent = await store.spend({ key: attempt, paymentHash, charges, at: clock() })
     if (spent.ok) return { kind: 'granted', grant, release: () => refund(attempt) }
     const { caveat, link } = spent.charge
-    return new TallyError('CAPABILITY_SPENT', `\`${caveat}\` is used up: ${spent.remaining} left, ${spent.charge.cost} needed`, {
-      details: { caveat, ...(link !== undefined && { link }), remaining: `${spent.remaining}` },
-    })
+    return new TallyError(
+      'CAPABILITY_SPENT',
+      `\`${caveat}\` is used up: ${spent.remaining} left, ${spent.charge.cost} needed`,
+      {
+        details: { caveat, ...(link !== undefined && { link }), remaining: `${spent.remaining}` },
+      },
+    )
   }
 
   async function refund(attempt: string): Promise<void> {

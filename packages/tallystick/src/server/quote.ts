@@ -3,6 +3,7 @@
  * the invoice commits to. One quote per (client, route, price) is open at a time, so that a flood of unpaid requests
  * costs the node one invoice each and no more.
  */
+import type { Msat } from '../core/Amount.ts'
 import { toHex, utf8, randomBytes, type Bytes } from '../core/bytes.ts'
 import * as Capability from '../core/Capability.ts'
 import { TallyError } from '../core/errors.ts'
@@ -111,7 +112,9 @@ export function createQuoter(options: QuoterOptions): Quoter {
 
 /** Keyed, so that a stolen database does not list who asked for what. */
 function slotOf(key: Key, client: string, offer: Offer): string {
-  return toHex(key.derive('slot', utf8(JSON.stringify([client, offer.service, offer.route, `${invoiceAmount(offer)}`]))))
+  return toHex(
+    key.derive('slot', utf8(JSON.stringify([client, offer.service, offer.route, `${invoiceAmount(offer)}`]))),
+  )
 }
 
 async function mintQuote(options: QuoterOptions, slot: string, offer: Offer, now: Date): Promise<Quote> {
@@ -156,8 +159,17 @@ async function mintQuote(options: QuoterOptions, slot: string, offer: Offer, now
   return quote
 }
 
-function termsOf(offer: Offer, tokenId: Bytes, amount: bigint, validUntil: Date): Terms.Terms {
-  throw new Error(`${offer.route}${tokenId.length}${amount}${validUntil.getTime()}`)
+function termsOf(offer: Offer, tokenId: Bytes, amount: Msat, expires: Date): Terms.Terms {
+  const { service, route, price, mode, lifetime } = offer
+  return {
+    service,
+    route,
+    price,
+    amount,
+    expires,
+    tokenId,
+    mode: mode.kind === 'pass' ? { ...mode, seconds: lifetime } : mode,
+  }
 }
 
 const wholeSeconds = (date: Date): Date => new Date(Math.floor(date.getTime() / 1000) * 1000)

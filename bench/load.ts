@@ -1,0 +1,81 @@
+/**
+ * A load generator in a process of its own: keep-alive connections over plain sockets, one request in flight on each, so
+ * that its cost per request is small and the same for every server it is pointed at.
+ */
+import { fork } from 'node:child_process'
+import net from 'node:net'
+
+export interface Load {
+  readonly port: number
+  readonly connections: number
+  readonly milliseconds: number
+  /** Whole request heads, sent in rotation. */
+  readonly requests: readonly string[]
+  /** Answers with another status are counted as errors. */
+  readonly status: number
+}
+
+export interface Rate {
+  /** Answered requests per second. */
+  readonly perSecond: number
+  readonly errors: number
+  readonly p50: number
+  readonly p99: number
+}
+
+/** Runs one load in a child process. */
+export function drive(load: Load): Promise<Rate> {
+  return new Promise((resolve, reject) => {
+    const child = fork(import.meta.filename, [], { serialization: 'json' })
+    child.once('message', (rate: Rate) => resolve(rate))
+    child.once('exit', (code) => reject(new Error(`load generator ended with ${code}`)))
+    child.send(load)
+  })
+}
+
+if (process.send && process.argv[1] === import.meta.filename)
+  process.once('message', (load: Load) => void run(load).then((rate) => process.send!(rate, () => process.exit(0))))
+
+async function run(load: Load): Promise<Rate> {
+  const latencies: number[] = []
+  const tally = { errors: 0, next: 0 }
+  const started = performance.now()
+  const deadline = started + load.milliseconds
+  await Promise.all(Array.from({ length: load.connections }, () => connection(load, deadline, latencies, tally)))
+  const seconds = (performance.now() - started) / 1000
+  latencies.sort((a, b) => a - b)
+  const at = (share: number): number => latencies[Math.floor((latencies.length - 1) * share)] ?? Number.NaN
+  return { perSecond: latencies.length / seconds, errors: tally.errors, p50: at(0.5), p99: at(0.99) }
+}
+
+function connection(
+  load: Load,
+  deadline: number,
+  latencies: number[],
+  tally: { errors: number; next: number },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(load.port, '127.0.0.1')
+    let buffered = ''
+    let sentAt = 0
+    socket.setNoDelay(true).setEncoding('latin1')
+    function send(): void {
+      sentAt = performance.now()
+      if (sentAt > deadline) return void socket.end(resolve)
+      socket.write(load.requests[tally.next++ % load.requests.length]!)
+    }
+    socket.on('connect', send)
+    socket.on('error', reject)
+    socket.on('data', (chunk: string) => {
+      buffered += chunk
+      const head = buffered.indexOf('\r\n\r\n')
+      if (head < 0) return
+      const length = Number(/\r\ncontent-length: *(\d+)/i.exec(buffered)?.[1] ?? 0)
+      if (buffered.length < head + 4 + length) return
+      if (!buffered.startsWith(`HTTP/1.1 ${load.status}`)) tally.errors++
+      latencies.push(performance.now() - sentAt)
+      buffered = ''
+      send()
+    })
+  })
+}
