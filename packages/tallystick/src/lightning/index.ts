@@ -1,3 +1,4 @@
+export { bell, type Bell } from './bell.ts'
 export type {
   CreatedInvoice,
   HoldRequest,

@@ -8,6 +8,7 @@ import { fromHex, randomBytes, toHex, type Bytes } from '../core/bytes.ts'
 import { TallyError } from '../core/errors.ts'
 import { sha256 } from '../core/hmac.ts'
 import * as Invoice from '../core/Invoice.ts'
+import { bell } from './bell.ts'
 import { Ledger, type LedgerJournal } from './Ledger.ts'
 import type { HoldRequest, InvoiceRequest, InvoiceState, Lightning, Payment, Settlement } from './Lightning.ts'
 import { checkRequest, orPending, payable } from './request.ts'
@@ -42,7 +43,7 @@ export function sim(options: SimOptions = {}): Lightning {
     journal: options.journal,
   })
   const waiting = new Map<string, PromiseWithResolvers<Payment>>()
-  const sleepers = new Set<() => void>()
+  const settlementBell = bell()
   let closed = false
 
   function reach(): void {
@@ -89,7 +90,7 @@ export function sim(options: SimOptions = {}): Lightning {
   function settle(hash: string, preimage: string): void {
     ledger.record({ type: 'settled', hash, preimage, at: clock().getTime() })
     decided(hash)
-    for (const wake of sleepers) wake()
+    settlementBell.ring()
   }
 
   function cancel(hash: string): void {
@@ -189,7 +190,7 @@ export function sim(options: SimOptions = {}): Lightning {
         if (settlement) {
           next++
           yield settlement
-        } else await sleep(signal, sleepers)
+        } else await settlementBell.wait(settlementBell.count, signal)
       }
     },
     async pay({ bolt11, signal }) {
@@ -219,21 +220,7 @@ export function sim(options: SimOptions = {}): Lightning {
     async [Symbol.asyncDispose]() {
       closed = true
       for (const { resolve } of waiting.values()) resolve({ state: 'pending' })
-      for (const wake of sleepers) wake()
+      settlementBell.ring()
     },
   }
-}
-
-/** Until woken or aborted. */
-function sleep(signal: AbortSignal, sleepers: Set<() => void>): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = (): void => {
-      signal.removeEventListener('abort', wake)
-      sleepers.delete(wake)
-      resolve()
-    }
-    sleepers.add(wake)
-    signal.addEventListener('abort', wake, { once: true })
-    if (signal.aborted) wake()
-  })
 }

@@ -1,0 +1,2 @@
+export { openEmbedded, type EmbeddedNetwork, type EmbeddedOptions } from './embedded.ts'
+export { faultPoints, type Fault, type FaultPoint } from './faults.ts'
