@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sats } from '../core/Amount.ts'
+import { toHex } from '../core/bytes.ts'
 import { TallyError } from '../core/errors.ts'
 import type { Receiver, Settlement } from '../lightning/Lightning.ts'
 import { sim } from '../lightning/sim.ts'
+import type { Store } from '../storage/Store.ts'
 import { memoryStore } from '../storage/memory.ts'
 import { followSettlements } from './settle.ts'
 
 const NOW = new Date('2026-11-22T12:00:00Z')
 
-async function pay(wallet: ReturnType<typeof sim>): Promise<void> {
-  const { bolt11 } = await wallet.createInvoice({ amount: sats(1), expires: new Date(NOW.getTime() + 600_000) })
+async function pay(wallet: ReturnType<typeof sim>, store: Store): Promise<void> {
+  const expires = new Date(NOW.getTime() + 600_000)
+  const { bolt11, paymentHash } = await wallet.createInvoice({ amount: sats(1), expires })
+  const slot = toHex(paymentHash)
+  const text = { macaroon: 'AgEE', service: 'qr', route: 'GET /qr', terms: '{}' }
+  await store.open({ paymentHash, slot, amount: sats(1), bolt11, created: NOW, expires, ...text })
   assert.equal((await wallet.pay({ bolt11, maxFee: sats(1) })).state, 'paid')
 }
 
@@ -29,10 +35,10 @@ test('settlements reach the store once, also those of the time when nobody follo
       },
     })
   }
-  await pay(wallet)
+  await pay(wallet, store)
   await follow(1)
-  await pay(wallet)
-  await pay(wallet)
+  await pay(wallet, store)
+  await pay(wallet, store)
   await follow(3)
   assert.equal(new Set(seen.map(({ cursor }) => cursor)).size, 3)
   assert.equal(await store.cursor(), seen[2]!.cursor)
@@ -40,8 +46,8 @@ test('settlements reach the store once, also those of the time when nobody follo
 
 test('a node that goes away is tried again, with growing delays, from the last cursor', async () => {
   const wallet = sim({ clock: () => NOW })
-  await pay(wallet)
   const store = memoryStore()
+  await pay(wallet, store)
   const asked: (string | undefined)[] = []
   const waited: number[] = []
   const stop = new AbortController()
