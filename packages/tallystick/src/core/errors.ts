@@ -53,7 +53,14 @@ export const errors = {
     status: 400,
     fix: 'Send the path in its one canonical form: no `..`, `//`, `\\`, `#`, and percent-escapes only where needed, in upper case.',
   },
-  REQUEST_AMBIGUOUS: { status: 400, fix: 'Send one Host header and an origin-form target such as `/path?query`.' },
+  REQUEST_AMBIGUOUS: {
+    status: 400,
+    fix: 'Send a request that can be read in one way only: one Host header, a target such as `/path?query`, one length of the body.',
+  },
+  REQUEST_MALFORMED: { status: 400, fix: 'Send well-formed HTTP/1.1; the message says what was wrong.' },
+  REQUEST_TIMEOUT: { status: 408, fix: 'Send the whole request without long pauses.' },
+  HEADERS_TOO_LARGE: { status: 431, fix: 'Send fewer or shorter headers: at most 256, 32 KiB in all.' },
+  METHOD_REFUSED: { status: 501, fix: 'Use another method: CONNECT and TRACE are never served through the gateway.' },
   ROUTE_UNKNOWN: {
     status: 404,
     fix: 'No route in tally.yaml matches this method and path; add one, `free` or with a price.',
@@ -111,6 +118,10 @@ export const errors = {
     fix: 'This Lightning backend cannot do that; the message says what and which ones can.',
   },
   STORE_BUSY: { status: 503, fix: 'Another process holds the database. Stop it, or give this one its own `store`.' },
+  STORE_INCOMPATIBLE: {
+    status: 500,
+    fix: 'Name another file, or update Tallystick if a newer version wrote this one.',
+  },
   STORE_UNAVAILABLE: {
     status: 503,
     fix: 'The database cannot be written (full, locked or read-only). Nothing metered is served until it can.',
@@ -129,6 +140,7 @@ export const errors = {
     fix: 'Correct the line named in the message; `tally config check` lists every mistake at once.',
   },
   WALLET_UNKNOWN: { status: 503, fix: 'Start one with `tally up`, or name its socket with --wallet or TALLY_WALLET.' },
+  WALLET_DENIED: { status: 401, fix: 'Pass the token that the wallet was started with.' },
   SERVER_UNREACHABLE: {
     status: 502,
     fix: 'Check the address, and that the server listens there. What was paid for is kept: repeat the command.',
