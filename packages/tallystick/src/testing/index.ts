@@ -1,1 +1,3 @@
 export { lightningConformance, type LightningSubject } from './lightning.ts'
+export { jarConformance, type JarConformanceOptions } from './jar.ts'
+export { storeConformance, type StoreConformanceOptions } from './store.ts'

@@ -1,0 +1,53 @@
+/**
+ * Arguments that no store can keep exactly are mistakes of the program, so they are refused before anything is queued:
+ * SQLite and PostgreSQL count in signed 64 bits, and a meter named twice in one request could be charged past its limit.
+ */
+import type { Bytes } from '../core/bytes.ts'
+import type { Charge } from '../core/Grant.ts'
+import type { Cap, Purchase } from './Jar.ts'
+import type { Quote } from './Store.ts'
+
+const INT64_MAX = 0x7fff_ffff_ffff_ffffn
+const METER = /^[0-9a-f]{64}$/
+
+export function checkHash(paymentHash: Bytes): void {
+  if (paymentHash.length !== 32) throw new TypeError(`a payment hash is 32 bytes, got ${paymentHash.length}`)
+}
+
+export function checkMeter(meter: string): void {
+  if (!METER.test(meter)) throw new TypeError('a meter is 64 lower-case hex digits')
+}
+
+export function checkAmount(name: string, value: bigint): void {
+  if (value < 0n || value > INT64_MAX) throw new TypeError(`${name} must be 0 or more and fit in 64 bits, got ${value}`)
+}
+
+export function checkTime(name: string, time: Date): void {
+  if (Number.isNaN(time.getTime())) throw new TypeError(`${name} is not a time`)
+}
+
+export function checkQuote(quote: Quote): void {
+  checkHash(quote.paymentHash)
+  checkTime('created', quote.created)
+  checkTime('expires', quote.expires)
+}
+
+export function checkSpend(request: { paymentHash: Bytes; charges: readonly Charge[]; at: Date }): void {
+  checkHash(request.paymentHash)
+  checkTime('at', request.at)
+  const { charges } = request
+  for (const [index, { meter, cost, limit, expires }] of charges.entries()) {
+    checkMeter(meter)
+    checkAmount('cost', cost)
+    checkAmount('limit', limit)
+    checkTime('expires', expires)
+    for (let other = 0; other < index; other++)
+      if (charges[other]!.meter === meter) throw new TypeError('a request charges the same meter twice')
+  }
+}
+
+export function checkPurchase(purchase: Purchase, caps: readonly Cap[]): void {
+  checkHash(purchase.paymentHash)
+  checkTime('at', purchase.at)
+  for (const cap of caps) checkTime('since', cap.since)
+}

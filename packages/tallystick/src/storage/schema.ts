@@ -1,0 +1,87 @@
+/**
+ * Tables and their migrations. A migration is never edited once released: the next one is added behind it. `user_version`
+ * counts those applied; `application_id` tells our files apart, so that a jar is not opened as a store.
+ *
+ * Times are milliseconds since 1970, amounts msat, hashes and meters 32 bytes.
+ */
+export interface Schema {
+  /** As messages call it. */
+  readonly name: string
+  readonly applicationId: number
+  readonly migrations: readonly string[]
+}
+
+export const storeSchema: Schema = {
+  name: 'store',
+  applicationId: 0x54614c73, // TaLs
+  migrations: [
+    `
+    CREATE TABLE quotes (
+      payment_hash BLOB PRIMARY KEY,
+      slot TEXT NOT NULL,
+      amount INTEGER NOT NULL,
+      bolt11 TEXT NOT NULL,
+      macaroon TEXT NOT NULL,
+      service TEXT NOT NULL,
+      route TEXT NOT NULL,
+      terms TEXT NOT NULL,
+      created INTEGER NOT NULL,
+      expires INTEGER NOT NULL,
+      settled INTEGER,
+      redeemed INTEGER,
+      paid INTEGER NOT NULL AS (settled IS NOT NULL OR redeemed IS NOT NULL)
+    ) STRICT;
+    CREATE INDEX quotes_by_expiry ON quotes (paid, expires);
+
+    CREATE TABLE meters (
+      meter BLOB PRIMARY KEY,
+      used INTEGER NOT NULL CHECK (used >= 0),
+      expires INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX meters_by_expiry ON meters (expires);
+
+    -- charges: 48 bytes each, the meter, what was taken and what was left, big-endian.
+    CREATE TABLE attempts (
+      key TEXT PRIMARY KEY,
+      at INTEGER NOT NULL,
+      charges BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX attempts_by_time ON attempts (at);
+
+    CREATE TABLE progress (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      cursor TEXT NOT NULL
+    ) STRICT;
+    `,
+  ],
+}
+
+export const jarSchema: Schema = {
+  name: 'jar',
+  applicationId: 0x54614c6a, // TaLj
+  migrations: [
+    `
+    CREATE TABLE purchases (
+      id INTEGER PRIMARY KEY,
+      payment_hash BLOB NOT NULL UNIQUE,
+      origin TEXT NOT NULL,
+      method TEXT NOT NULL,
+      path TEXT NOT NULL,
+      macaroon TEXT NOT NULL,
+      scheme TEXT NOT NULL CHECK (scheme IN ('L402', 'LSAT')),
+      bolt11 TEXT NOT NULL,
+      amount INTEGER NOT NULL,
+      max_fee INTEGER NOT NULL,
+      at INTEGER NOT NULL,
+      -- released: known to have failed, kept unseen because whoever shares the jar may have paid it in the meantime
+      state TEXT NOT NULL CHECK (state IN ('reserved', 'paid', 'dead', 'released')),
+      confirmed INTEGER NOT NULL,
+      preimage BLOB,
+      fee INTEGER
+    ) STRICT;
+    CREATE INDEX purchases_by_origin ON purchases (origin, at);
+    CREATE INDEX purchases_by_time ON purchases (at);
+    CREATE INDEX purchases_released ON purchases (at) WHERE state = 'released';
+    `,
+  ],
+}

@@ -1,0 +1,3 @@
+/** Both ports on `node:sqlite`: Node 22.18 or newer. */
+export { sqliteJar } from './sqlite/jar.ts'
+export { sqliteStore } from './sqlite/store.ts'
