@@ -8,7 +8,7 @@
  *
  * `authenticate` does all that does not depend on the request, so its result can be kept; `authorize` does the rest.
  */
-import { concat, equalConstantTime, fromUtf8, randomBytes, toHex, utf8, type Bytes } from './bytes.ts'
+import { equalConstantTime, fromUtf8, randomBytes, toHex, utf8, type Bytes } from './bytes.ts'
 import * as Caveat from './Caveat.ts'
 import type { CaveatLike } from './Caveat.ts'
 import type { Action } from './caveats/Room.ts'
@@ -158,7 +158,6 @@ export function authenticate(
     if (room.meter)
       meters.push({ placed: at, id: meterId(key, tags[i]!), limit: room.meter.limit(value), expires: dateOf(at.end)! })
   })
-  const all = ends.get('') ?? Infinity
   const made: Unbranded<Authentic> = {
     tokenId,
     paymentHash,
@@ -167,9 +166,16 @@ export function authenticate(
     expires: dateOf(end),
     conditions: placed.filter(({ caveat }) => !caveat.room.secret),
     meters,
-    ends: new Map(Array.from(ends, ([service, seconds]) => [service, dateOf(Math.min(seconds, all))!])),
+    ends: datesOf(ends),
   }
   return made as Authentic
+}
+
+function datesOf(ends: ReadonlyMap<string, number>): ReadonlyMap<string, Date> {
+  const all = ends.get('') ?? Infinity
+  const dates = new Map<string, Date>()
+  for (const [service, seconds] of ends) dates.set(service, dateOf(Math.min(seconds, all))!)
+  return dates
 }
 
 function checkPreimage(paymentHash: Bytes, placed: readonly Placed[], preimage: Bytes | undefined): void {
@@ -197,7 +203,7 @@ function meterId(key: Key, tag: Bytes): string {
     pads = padsOf(key.derive('meter'))
     meterKeys.set(key, pads)
   }
-  return toHex(hmacWith(pads, concat(METER, tag)))
+  return toHex(hmacWith(pads, tag, METER))
 }
 
 /** Judges one action. Throws CAPABILITY_EXPIRED, or CAVEAT_REFUSED naming caveat and link. Charging is left to the store. */
@@ -222,8 +228,9 @@ function explain(conditions: readonly Placed[], action: Action): TallyError {
 
 function chargeOf({ placed, id, limit, expires }: Meter, action: Action): Charge {
   const { caveat, link } = placed
-  const { kind, cost } = caveat.room.meter!
-  return { meter: id, kind, cost: cost(action), limit, expires, caveat: caveat.text, link }
+  const metering = caveat.room.meter!
+  const { kind } = metering
+  return { meter: id, kind, cost: metering.cost(action), limit, expires, caveat: caveat.text, link }
 }
 
 /** `authenticate` and `authorize` in one, for a token that is seen once. */

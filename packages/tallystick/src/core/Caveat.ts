@@ -65,7 +65,7 @@ export function witness(a: Caveat, b: Caveat): string | undefined {
 
 /** Names with their tiers: `{ search: 0 }`. */
 export const services = (tiers: Readonly<Record<string, number>>): Caveat =>
-  parse(`services=${Object.entries(tiers).map(([name, tier]) => `${name}:${tier}`)}`)
+  parse('services=' + Object.entries(tiers).map((entry) => entry.join(':')).join(','))
 
 export const validUntil = (service: string, time: Date): Caveat =>
   parse(`${service}_valid_until=${Math.floor(seconds(time))}`)
@@ -78,10 +78,10 @@ export const expires = (time: Date): Caveat => parse(`expires=${Math.floor(secon
 /** Fractions of a second are rounded up: never earlier than asked. */
 export const after = (time: Date): Caveat => parse(`after=${Math.ceil(seconds(time))}`)
 
-export const verb = (...methods: readonly string[]): Caveat => parse(`verb=${methods}`)
+export const verb = (...methods: readonly string[]): Caveat => parse(`verb=${methods.join(',')}`)
 
 /** Patterns such as `/v1/search/**`; see PathPattern.ts. */
-export const path = (...patterns: readonly string[]): Caveat => parse(`path=${patterns}`)
+export const path = (...patterns: readonly string[]): Caveat => parse(`path=${patterns.join(',')}`)
 
 export const uses = (count: number): Caveat => parse(`uses=${count}`)
 

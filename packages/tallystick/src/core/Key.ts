@@ -3,7 +3,7 @@
  * meter names. Deriving instead of storing is what lets a gateway redeem a paid token after it lost its database.
  * The bytes sit in a private field so that console.log, JSON and error reports cannot show them.
  */
-import { concat, fromHex, randomBytes, utf8, type Bytes } from './bytes.ts'
+import { fromHex, randomBytes, utf8, type Bytes } from './bytes.ts'
 import { TallyError } from './errors.ts'
 import { hmacWith, padsOf, type Pads } from './hmac.ts'
 
@@ -41,7 +41,7 @@ export class Key {
 
   /** HMAC-SHA256(key, "tallystick/<label>/v1" ‖ 0x00 ‖ data): 32 bytes for one purpose, useless for any other. */
   derive(label: string, data: Bytes = new Uint8Array()): Bytes {
-    return hmacWith(this.#pads, concat(purpose(label), data))
+    return hmacWith(this.#pads, data, purpose(label))
   }
 
   /** The one way to read the secret, for writing a key file. */

@@ -13,7 +13,7 @@
 import { equalConstantTime, fromBase64 as bytesFromBase64, fromUtf8, toBase64 as bytesToBase64, utf8 } from './bytes.ts'
 import type { Bytes } from './bytes.ts'
 import { TallyError } from './errors.ts'
-import { hmacSha256, hmacWith, padsOf } from './hmac.ts'
+import { hmacChain, hmacSha256, hmacWith, padsOf } from './hmac.ts'
 
 export interface MacaroonCaveat {
   /** First party: printable ASCII. Third party: opaque. */
@@ -77,20 +77,25 @@ export function append(macaroon: Macaroon, caveat: string | Bytes): Macaroon {
  * secrets, like the signature itself. Third-party caveats are chained; whether they are discharged is for the caller.
  */
 export function verify(rootKey: Bytes, macaroon: Macaroon): readonly Bytes[] {
-  let tag = hmacSha256(hmacWith(keyGenerator, rootKey), macaroon.identifier)
-  const tags = macaroon.caveats.map((caveat) => (tag = chain(tag, caveat)))
-  if (!equalConstantTime(tag, macaroon.signature))
+  const { identifier, caveats, signature } = macaroon
+  const messages = [rootKey, identifier]
+  for (const { id, vid } of caveats) if (vid === undefined) messages.push(id)
+  const tags =
+    messages.length === caveats.length + 2 ? hmacChain(keyGenerator, messages) : chainByHand(rootKey, macaroon)
+  if (!equalConstantTime(tags.at(-1)!, signature))
     throw new TallyError('CAPABILITY_INVALID', 'this token was not issued here')
-  return tags
+  return tags.slice(tags.length - caveats.length)
 }
 
-function chain(tag: Bytes, { id, vid }: MacaroonCaveat): Bytes {
-  if (vid === undefined) return hmacSha256(tag, id)
-  const pads = padsOf(tag)
-  const both = new Uint8Array(64)
-  both.set(hmacWith(pads, vid))
-  both.set(hmacWith(pads, id), 32)
-  return hmacWith(pads, both)
+/** With third-party caveats, whose link is two HMACs under one key and a third over both. */
+function chainByHand(rootKey: Bytes, { identifier, caveats }: Macaroon): readonly Bytes[] {
+  let tag = hmacSha256(hmacWith(keyGenerator, rootKey), identifier)
+  const links = caveats.map(({ id, vid }) => {
+    const pads = padsOf(tag)
+    tag = vid === undefined ? hmacWith(pads, id) : hmacWith(pads, hmacWith(pads, id), hmacWith(pads, vid))
+    return tag
+  })
+  return [tag, ...links]
 }
 
 const varintLength = (value: number): number => (value < 0x80 ? 1 : value < 0x4000 ? 2 : 3)
@@ -153,11 +158,6 @@ export function encode(macaroon: Macaroon): Bytes {
   return out
 }
 
-/** Throws MACAROON_MALFORMED, or CAPABILITY_LIMIT when it is too big. */
-export function decode(bytes: Bytes): Macaroon {
-  return read(bytes.slice(0, MAX_BYTES + 1))
-}
-
 export const toBase64 = (macaroon: Macaroon): string => bytesToBase64(encode(macaroon))
 
 /** Either base64 alphabet, padded or not, because L402 clients differ; the bytes inside have one form. */
@@ -170,11 +170,14 @@ export function fromBase64(text: string): Macaroon {
   } catch (cause) {
     throw new TallyError('MACAROON_MALFORMED', 'expected a macaroon in base64', { cause })
   }
-  return read(bytes)
+  return decode(bytes)
 }
 
-/** Takes ownership of `bytes`: the parts of the result are views of it. */
-function read(bytes: Bytes): Macaroon {
+/**
+ * Throws MACAROON_MALFORMED, or CAPABILITY_LIMIT when it is too big. The parts of the result are views of `bytes`, which
+ * are the macaroon's from then on and must not be written to: a copy would cost as much as reading them.
+ */
+export function decode(bytes: Bytes): Macaroon {
   if (bytes.length > MAX_BYTES) throw new TallyError('CAPABILITY_LIMIT', `token is longer than ${MAX_BYTES} bytes`)
   if (bytes[0] !== 2)
     throw new TallyError('MACAROON_MALFORMED', `expected a V2 binary macaroon, got first byte ${bytes[0] ?? 'nothing'}`)

@@ -16,19 +16,19 @@ export interface PathPattern {
 
 /** Throws CAVEAT_MALFORMED. */
 export function parse(text: string): PathPattern {
-  const fail = (why: string) => new TallyError('CAVEAT_MALFORMED', `path pattern ${JSON.stringify(text)}: ${why}`)
-  if (!text.startsWith('/')) throw fail('expected it to begin with "/"')
-  const segments = text.slice(1).split('/')
-  segments.forEach((segment, i) => {
-    const last = i === segments.length - 1
-    if (segment === '*' || (last && (segment === '**' || segment === ''))) return
-    if (segment === '**') throw fail('"**" may only be the last segment')
-    if (/[*,?]/.test(segment) || !isCanonical(`/${segment}`))
-      throw fail(`the segment ${JSON.stringify(segment)} is neither canonical nor a wildcard`)
-  })
+  const segments = text.split('/').slice(1)
+  const last = segments.length - 1
+  if (!isCanonical(text)) throw malformed(text, 'it is not a path in canonical form')
+  if (text.includes(',')) throw malformed(text, 'a comma separates patterns')
+  if (segments.some((segment, i) => segment.includes('*') && segment !== '*' && !(segment === '**' && i === last)))
+    throw malformed(text, '`*` stands for a whole segment, `**` for the last ones')
   return { text, segments }
 }
 
+const malformed = (text: string, why: string): TallyError =>
+  new TallyError('CAVEAT_MALFORMED', `path pattern ${JSON.stringify(text)}: ${why}`)
+
+/** `*` may occur in a canonical path, so a pattern reads as one. */
 function isCanonical(path: string): boolean {
   try {
     return canonicalTarget(path).path === path

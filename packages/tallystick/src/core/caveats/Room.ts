@@ -65,12 +65,13 @@ const MAX_ITEMS = 64
 /** Items separated by commas: at least one, at most 64, none twice. */
 export function parseList<T>(text: string, what: string, parseItem: (item: string) => T): readonly T[] {
   const items = text.split(',')
-  if (items.length > MAX_ITEMS || new Set(items).size < items.length)
-    throw malformed(`${what}: at most ${MAX_ITEMS}, none twice`)
+  if (items.length > MAX_ITEMS || hasTwice(items)) throw malformed(`${what}: at most ${MAX_ITEMS}, none twice`)
   return items.map(parseItem)
 }
 
-/** Room for a set of names, of which the action must have one. */
+export const hasTwice = (items: readonly string[]): boolean => items.some((item, i) => items.indexOf(item) !== i)
+
+/** The items of both; undefined when there are none. */
 export function setMeet(a: readonly string[], b: readonly string[]): readonly string[] | undefined {
   const both = a.filter((item) => b.includes(item))
   return both.length > 0 ? both : undefined

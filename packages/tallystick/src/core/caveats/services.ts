@@ -1,5 +1,5 @@
 /** `services=search:0,img:1` (L402): the service asked for is named. A tier is part of the name when it is restated. */
-import { isLabel, malformed, parseInt, parseList, type Room } from './Room.ts'
+import { hasTwice, isLabel, malformed, parseInt, parseList, type Room } from './Room.ts'
 
 export interface Service {
   readonly name: string
@@ -22,7 +22,7 @@ export const services: Room<readonly Service[]> = {
       if (colon < 0 || !isLabel(name)) throw malformed(EXPECTED)
       return { name, tier: parseInt(item.slice(colon + 1), EXPECTED) }
     })
-    if (new Set(list.map(({ name }) => name)).size < list.length) throw malformed(`${EXPECTED}, each name once`)
+    if (hasTwice(list.map(({ name }) => name))) throw malformed(`${EXPECTED}, each name once`)
     return list
   },
   format: (value) => value.map(format).join(','),
