@@ -33,7 +33,7 @@ test('every command has help with examples that its own parser accepts', async (
   assert.equal(code, 0)
   for (const command of commands) {
     const { name, summary, examples } = command
-    assert.match(out, new RegExp(`^  ${name} +${summary}$`, 'm'))
+    assert.ok(out.split('\n').some((line) => line.startsWith(`  ${name} `) && line.endsWith(`  ${summary}`)))
     assert.ok(examples.length >= 2, `${name} has examples`)
     for (const [line] of examples) assert.doesNotThrow(() => parseCommand(command, argumentsOf(line, name)), line)
     for (const argv of [

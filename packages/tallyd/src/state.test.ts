@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { TallyError, type ErrorCode } from 'tallystick/core'
-import { createState, findState, knownSocket, masterKey, stateAt, walletSocket } from './state.ts'
+import { createState, findState, masterKey } from './state.ts'
+import { forgetWallet, knownWallet, recordWallet, walletPlace } from './state/wallet.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'tally-state-'))
 after(() => rmSync(root, { recursive: true }))
@@ -42,23 +43,39 @@ test('the nearest state directory above is found, as long as it is ours', async 
   assert.equal(findState(deep)?.dir, join(root, 'b', '.tally'))
 })
 
-test('a socket path too long for the system moves to a private temporary directory and is remembered', async () => {
-  const short = await createState(join(root, 's'))
-  assert.equal(await walletSocket(short), join(short.dir, 'wallet.sock'))
-  assert.equal(knownSocket(short), undefined)
-  writeFileSync(join(short.dir, 'wallet.sock'), '')
-  assert.equal(knownSocket(short), join(short.dir, 'wallet.sock'))
+test('the wallet is served in the state directory and found through its record', async () => {
+  const state = await createState(join(root, 's'))
+  assert.deepEqual(await walletPlace(state), { socket: join(state.dir, 'wallet.sock') })
+  assert.equal(knownWallet(state), undefined)
+  await recordWallet(state, { address: 'unix:/a' })
+  assert.deepEqual(knownWallet(state), { address: 'unix:/a' })
+  assert.equal(mode(join(state.dir, 'wallet.json')), 0o600)
+  writeFileSync(join(state.dir, 'wallet.json'), '{"address":')
+  assert.equal(knownWallet(state), undefined)
+  await forgetWallet(state)
+  await forgetWallet(state)
+  assert.equal(knownWallet(state), undefined)
+})
 
-  const long = await createState(join(root, 'x'.repeat(120)))
-  const socket = await walletSocket(long)
+test('a socket path too long for the system moves to a private temporary directory, the same next time', async () => {
+  const state = await createState(join(root, 'x'.repeat(120)))
+  const place = async (): Promise<string> => ((await walletPlace(state)) as { socket: string }).socket
+  const socket = await place()
   assert.ok(Buffer.byteLength(socket) <= 103)
   assert.equal(mode(dirname(socket)), 0o700)
-  assert.equal(knownSocket(stateAt(long.dir)), socket)
-  assert.equal(await walletSocket(long), socket)
+  await recordWallet(state, { address: `unix:${socket}` })
+  assert.equal(await place(), socket)
 
   chmodSync(dirname(socket), 0o755)
-  const other = await walletSocket(long)
+  const other = await place()
   assert.notEqual(other, socket)
-  assert.equal(knownSocket(long), other)
   for (const path of [socket, other]) rmSync(dirname(path), { recursive: true })
+})
+
+test('where there are no unix sockets the wallet gets a port and a token', async () => {
+  const state = await createState(join(root, 'w'))
+  const place = await walletPlace(state, 'win32')
+  assert.ok('token' in place && place.token.length === 64)
+  await recordWallet(state, { address: 'http://127.0.0.1:1', token: place.token })
+  assert.equal(knownWallet(state)?.token, place.token)
 })

@@ -2,14 +2,13 @@
  * The state directory: what `tally` keeps between two starts. One directory holds the issuer's half (key, tally.db,
  * ldk/) and the agent's (jar.db); each program opens only its own.
  *
- *     .tally/  key          the issuer's master key, 64 hex digits, created on first start, mode 0600
- *              tally.db     quotes, settlements, meters            jar.db   capabilities bought
- *              ldk/         the embedded network                   wallet.sock  or  wallet.path
+ *     .tally/  key       the issuer's master key, 64 hex digits, made on first start, mode 0600
+ *              tally.db  quotes, settlements, meters     ldk/ or sim.journal       the embedded network
+ *              jar.db    capabilities bought             wallet.json, wallet.sock  see state/wallet.ts
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { existsSync, lstatSync, readFileSync } from 'node:fs'
-import { link, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { randomUUID } from 'node:crypto'
+import { lstatSync } from 'node:fs'
+import { link, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { Key, TallyError } from 'tallystick/core'
 
@@ -21,6 +20,7 @@ export interface State {
   readonly store: string
   readonly jar: string
   readonly ldk: string
+  readonly sim: string
 }
 
 /** Paths only; touches nothing. */
@@ -32,6 +32,7 @@ export function stateAt(dir: string): State {
     store: join(at, 'tally.db'),
     jar: join(at, 'jar.db'),
     ldk: join(at, 'ldk'),
+    sim: join(at, 'sim.journal'),
   }
 }
 
@@ -91,55 +92,12 @@ async function readKey(path: string): Promise<Key | undefined> {
   }
 }
 
-/** Longest path a unix socket can be bound to everywhere: 104 bytes with the final NUL on macOS, 108 on Linux. */
-const LONGEST_SOCKET = 103
-
-/**
- * Where to bind the wallet's socket. In the state directory if its path is short enough, else in a private directory
- * under the system's temporary one, recorded in `wallet.path`.
- */
-export async function walletSocket(state: State): Promise<string> {
-  const inside = join(state.dir, 'wallet.sock')
-  if (process.platform === 'win32') return await record(state, `\\\\.\\pipe\\tally-${digest(state.dir)}`)
-  if (Buffer.byteLength(inside) <= LONGEST_SOCKET) {
-    await rm(recordOf(state), { force: true })
-    return inside
-  }
-  const known = recorded(state)
-  if (known !== undefined && isPrivate(dirname(known))) return known
-  return await record(state, join(await mkdtemp(join(tmpdir(), 'tally-')), 'wallet.sock'))
-}
-
-/** The socket a wallet with this state serves, or served when it last ran; undefined if none was ever bound. */
-export function knownSocket(state: State): string | undefined {
-  const inside = join(state.dir, 'wallet.sock')
-  return recorded(state) ?? (existsSync(inside) ? inside : undefined)
-}
-
-const recordOf = (state: State): string => join(state.dir, 'wallet.path')
-const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
-
-async function record(state: State, socket: string): Promise<string> {
-  await writeFile(recordOf(state), `${socket}\n`, { mode: 0o600 })
-  return socket
-}
-
-function recorded(state: State): string | undefined {
-  try {
-    return readFileSync(recordOf(state), 'utf8').trim()
-  } catch {
-    return undefined
-  }
-}
-
-function isOurs(dir: string, options: { forbidden: number } = { forbidden: 0 }): boolean {
+/** Ours, and without the forbidden permissions. */
+export function isOurs(dir: string, options: { forbidden: number } = { forbidden: 0 }): boolean {
   const stat = lstatSync(dir, { throwIfNoEntry: false })
   if (!stat?.isDirectory() || (stat.mode & options.forbidden) !== 0) return false
   return process.getuid === undefined || stat.uid === process.getuid()
 }
-
-/** The temporary directory is everybody's: what we find there is used only if it is ours and closed to others. */
-const isPrivate = (dir: string): boolean => isOurs(dir, { forbidden: 0o077 })
 
 function unavailable(what: string, cause: unknown): TallyError {
   return new TallyError('FILE_UNAVAILABLE', `${what}: ${(cause as NodeJS.ErrnoException).code ?? 'failed'}`, { cause })

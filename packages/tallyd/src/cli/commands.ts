@@ -1,8 +1,21 @@
 /** Every command, in the order help lists them. */
 import type { Command } from './Command.ts'
 import { configCheck } from './configCheck.ts'
+import { doctor } from './doctor.ts'
+import { fetchCommand } from './fetch.ts'
+import { gateway } from './gateway.ts'
 import { tokenAttenuate } from './tokenAttenuate.ts'
 import { tokenInspect } from './tokenInspect.ts'
 import { tokenVerify } from './tokenVerify.ts'
+import { up } from './up.ts'
 
-export const commands: readonly Command[] = [tokenInspect, tokenAttenuate, tokenVerify, configCheck]
+export const commands: readonly Command[] = [
+  up,
+  gateway,
+  fetchCommand,
+  tokenInspect,
+  tokenAttenuate,
+  tokenVerify,
+  configCheck,
+  doctor,
+]

@@ -11,6 +11,7 @@ export const exits = {
   PAYMENT: { code: 4, means: 'the payment failed, is still pending, or was not honoured' },
   UNAVAILABLE: { code: 5, means: 'something needed is not there: server, wallet, node, database or port' },
   HTTP: { code: 22, means: 'the server answered 400 or more, and --fail was given' },
+  STOPPED: { code: 130, means: 'stopped by Ctrl-C or SIGTERM before it was done' },
 } as const
 
 export type ExitCode = (typeof exits)[keyof typeof exits]['code']

@@ -66,7 +66,7 @@ async function newest(io: Io, jar: string | undefined): Promise<TokenInput> {
     )
   // Loaded here: most commands need no database.
   const { sqliteJar } = await import('tallystick/storage/sqlite')
-  await using opened = await sqliteJar(path)
+  await using opened = sqliteJar(path)
   const kept = (await opened.all()).find(({ state }) => state !== 'reserved')
   if (!kept)
     throw new TallyError('FILE_UNAVAILABLE', `the jar ${path} is empty; buy something with \`tally fetch\` first`)

@@ -1,0 +1,222 @@
+/** `tally doctor`: what a start needs, looked at one by one, each with its fix. Changes nothing. */
+import { constants, existsSync } from 'node:fs'
+import { access, readFile, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { Amount, Key, TallyError } from 'tallystick/core'
+import type { Config } from '../config.ts'
+import { DIRECTORY, findState, stateAt, type State } from '../state.ts'
+import { defineCommand } from './Command.ts'
+import { CONFIG_FILE, configOption, readConfig } from './configFile.ts'
+import { exits } from './exit.ts'
+import type { Io } from './Io.ts'
+import type { Style } from './style.ts'
+import { columns, printable } from './table.ts'
+import { span } from './time.ts'
+import { findWallet, openWallet } from './wallet.ts'
+
+interface Check {
+  readonly name: string
+  readonly state: 'ok' | 'warn' | 'fail'
+  readonly found: string
+  readonly fix?: string
+}
+
+export const doctor = defineCommand({
+  name: 'doctor',
+  summary: 'Check what tally needs to run here',
+  args: '',
+  maxArgs: 0,
+  options: { config: configOption },
+  notes: 'Exit code 1 when a check fails. Changes nothing. A table on a terminal, JSON when piped.',
+  examples: [
+    ['tally doctor', ''],
+    ['tally doctor --config /etc/tally.yaml', 'before a first start'],
+  ],
+  async run({ io, style, json, options }) {
+    const checks = await examine(io, options.config)
+    const asTable = io.stdout.isTTY && !json
+    await io.stdout.write(asTable ? table(checks, style) : `${JSON.stringify(checks, null, 2)}\n`)
+    return checks.some(({ state }) => state === 'fail') ? exits.FAILED.code : exits.OK.code
+  },
+})
+
+async function examine(io: Io, file: string | undefined): Promise<readonly Check[]> {
+  const { check, config } = await checkConfig(io, file)
+  const state = config ? stateAt(config.state) : (findState(io.cwd) ?? stateAt(join(io.cwd, DIRECTORY)))
+  const path = config?.store.kind === 'sqlite' ? config.store.path : state.store
+  const database = await checkDatabase(path)
+  const { host, port } = config?.listen ?? { host: '127.0.0.1', port: 8402 }
+  return [
+    checkNode(),
+    check,
+    await checkDirectory(state),
+    await checkKey(io, state, config),
+    database,
+    await checkPort(host, port, { running: database.state === 'warn' }),
+    checkLdk(config),
+    await checkWallet(io),
+    await checkClock(io, path),
+  ]
+}
+
+function checkNode(): Check {
+  const { node } = process.versions
+  const [major = 0, minor = 0] = node.split('.').map(Number)
+  const fine = major > 22 || (major === 22 && minor >= 18)
+  if (fine) return { name: 'node', state: 'ok', found: node }
+  return { name: 'node', state: 'fail', found: node, fix: 'Install Node 22.18 or newer: https://nodejs.org' }
+}
+
+async function checkConfig(io: Io, file: string | undefined): Promise<{ check: Check; config?: Config }> {
+  const name = 'config'
+  if (file === undefined && !existsSync(resolve(io.cwd, CONFIG_FILE)))
+    return { check: { name, state: 'ok', found: `no ${CONFIG_FILE} here; \`tally up --demo\` needs none` } }
+  try {
+    const config = await readConfig(io, file)
+    const routes = config.services.reduce((sum, { routes }) => sum + routes.length, 0)
+    const found = `${file ?? CONFIG_FILE}: ${config.services.length} services, ${routes} routes`
+    return { check: { name, state: 'ok', found }, config }
+  } catch (error) {
+    return { check: failure(name, error) }
+  }
+}
+
+async function checkDirectory({ dir }: State): Promise<Check> {
+  const name = 'state'
+  const found = await stat(dir).catch(() => undefined)
+  const place = found ? dir : nearestAbove(dir)
+  try {
+    await access(place, constants.W_OK)
+  } catch {
+    return {
+      name,
+      state: 'fail',
+      found: `${place} cannot be written`,
+      fix: `Make it yours, or choose another with --state.`,
+    }
+  }
+  if (!found) return { name, state: 'ok', found: `${dir}, made on first start` }
+  if (process.platform !== 'win32' && (found.mode & 0o077) !== 0)
+    return { name, state: 'warn', found: `${dir} is open to other users`, fix: `chmod 700 ${dir}` }
+  return { name, state: 'ok', found: dir }
+}
+
+function nearestAbove(dir: string): string {
+  return existsSync(dir) || dirname(dir) === dir ? dir : nearestAbove(dirname(dir))
+}
+
+async function checkKey(io: Io, { key }: State, config: Config | undefined): Promise<Check> {
+  const name = 'key'
+  if (config?.key) {
+    const { readSecret } = await import('../config.ts')
+    try {
+      Key.from(readSecret(config.key, io.env))
+      return { name, state: 'ok', found: config.key.kind === 'env' ? `$${config.key.name}` : config.key.path }
+    } catch (error) {
+      return failure(name, error)
+    }
+  }
+  const found = await stat(key).catch(() => undefined)
+  if (!found) return { name, state: 'ok', found: `${key}, made on first start` }
+  try {
+    Key.from(await readFile(key, 'utf8'))
+  } catch (error) {
+    return failure(name, error, `Restore ${key} from a backup: the tokens sold so far hang on it.`)
+  }
+  if (process.platform !== 'win32' && (found.mode & 0o077) !== 0)
+    return { name, state: 'warn', found: `${key} is open to other users`, fix: `chmod 600 ${key}` }
+  return { name, state: 'ok', found: key }
+}
+
+async function checkDatabase(path: string): Promise<Check> {
+  const name = 'database'
+  if (!existsSync(path)) return { name, state: 'ok', found: `${path}, made on first start` }
+  const { sqliteStore } = await import('tallystick/storage/sqlite')
+  try {
+    await using _ = sqliteStore(path)
+    return { name, state: 'ok', found: path }
+  } catch (error) {
+    const busy = TallyError.is(error) && error.code === 'STORE_BUSY'
+    return busy
+      ? { name, state: 'warn', found: `${path} is in use; is tally running?`, fix: error.fix }
+      : failure(name, error)
+  }
+}
+
+/** `running`: tally seems to run here, so that it holds its port is no news. */
+async function checkPort(host: string, port: number, { running }: { running: boolean }): Promise<Check> {
+  const name = 'port'
+  const found = `${host}:${port}`
+  const error = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    const server = createServer()
+    server.once('error', resolve)
+    server.listen({ host, port }, () => server.close(() => resolve(undefined)))
+  })
+  if (!error) return { name, state: 'ok', found: `${found} is free` }
+  if (error.code === 'EADDRINUSE' && running)
+    return { name, state: 'ok', found: `${found} is taken, by a running tally it seems` }
+  const { fix } = new TallyError('PORT_TAKEN', '')
+  return { name, state: 'fail', found: `${found}: ${error.code ?? error.message}`, fix }
+}
+
+function checkLdk(config: Config | undefined): Check {
+  const name = 'lightning'
+  if (config?.lightning.kind === 'sim') return { name, state: 'ok', found: 'simulated, as the config says' }
+  try {
+    import.meta.resolve('tallystick-ldk')
+    return { name, state: 'ok', found: 'tallystick-ldk is installed' }
+  } catch {
+    return {
+      name,
+      state: 'warn',
+      found: 'tallystick-ldk is not installed; a simulation stands in',
+      fix: 'npm i tallystick-ldk',
+    }
+  }
+}
+
+async function checkWallet(io: Io): Promise<Check> {
+  const name = 'wallet'
+  const fix = 'Start one with `tally up`. Only paying needs it.'
+  try {
+    const { address } = findWallet(io, undefined)
+    const balance = await openWallet(io, undefined).balance()
+    return { name, state: 'ok', found: `${address}: ${Amount.format(balance)}` }
+  } catch (error) {
+    if (!TallyError.is(error)) throw error
+    return { name, state: 'warn', found: error.message, fix }
+  }
+}
+
+/** Expiry is the only defence of a lost token, so a clock that is wrong is worth knowing about. */
+async function checkClock(io: Io, database: string): Promise<Check> {
+  const name = 'clock'
+  const now = io.clock()
+  const written = (await stat(database).catch(() => undefined))?.mtime
+  const last = Math.max(written?.getTime() ?? 0, (await stat(import.meta.filename)).mtimeMs)
+  const found = now.toISOString()
+  if (now.getTime() >= last) return { name, state: 'ok', found }
+  const behind = span(last - now.getTime())
+  return {
+    name,
+    state: 'warn',
+    found: `${found} is ${behind} behind files written here`,
+    fix: 'Set the clock, or let NTP do it.',
+  }
+}
+
+function failure(name: string, error: unknown, fix?: string): Check {
+  if (!TallyError.is(error)) throw error
+  return { name, state: 'fail', found: error.message, fix: fix ?? error.fix }
+}
+
+function table(checks: readonly Check[], style: Style): string {
+  const words = { ok: style.good('ok'), warn: style.warn('warn'), fail: style.bad('fail') }
+  return columns(
+    checks.flatMap(({ name, state, found, fix }) => [
+      [words[state], name, found.split('\n').map(printable).join('; ')],
+      ...(fix === undefined ? [] : [['', '', style.dim(`fix: ${fix}`)]]),
+    ]),
+  )
+}

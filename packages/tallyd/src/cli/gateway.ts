@@ -1,0 +1,25 @@
+/**
+ * `tally gateway`: the gateway role by itself. The networks there are so far live inside the process that opens them, so
+ * their wallet comes along; without it nobody could pay.
+ */
+import { defineCommand } from './Command.ts'
+import { configOption, readConfig } from './configFile.ts'
+import { serve } from './up.ts'
+
+export const gateway = defineCommand({
+  name: 'gateway',
+  summary: 'Run the gateway in front of your own service',
+  args: '',
+  maxArgs: 0,
+  options: { config: configOption },
+  notes: `Stops on Ctrl-C or SIGTERM when the requests under way have finished; a second one cuts them.
+With --json one JSON object per line on stdout: "ready", then one per request.`,
+  examples: [
+    ['tally gateway', 'with ./tally.yaml'],
+    ['tally gateway --config shop.yaml --json', 'as a service'],
+  ],
+  async run({ io, style, json, options }) {
+    const config = await readConfig(io, options.config)
+    return await serve({ io, style, json, demo: false, config })
+  },
+})

@@ -1,0 +1,167 @@
+/** `tally up`: everything in one process, until it is told to stop. */
+import { join, resolve } from 'node:path'
+import { Amount, TallyError } from 'tallystick/core'
+import type { Config } from '../config.ts'
+import type { Daemon, DaemonEvent } from '../daemon.ts'
+import { banner } from './banner.ts'
+import { defineCommand } from './Command.ts'
+import { configOption, readConfig } from './configFile.ts'
+import { exits, type ExitCode } from './exit.ts'
+import type { Io } from './Io.ts'
+import type { Style } from './style.ts'
+import { printable } from './table.ts'
+import { seconds } from './time.ts'
+import { intOption } from './values.ts'
+
+export const portOption = { type: 'value', value: 'N', help: 'listen on this port; 0 takes any free one' } as const
+export const stateOption = {
+  type: 'value',
+  value: 'DIR',
+  help: 'keep state here (default: `state` of the config)',
+} as const
+
+export const up = defineCommand({
+  name: 'up',
+  summary: 'Run everything: Lightning, wallet and gateway',
+  args: '',
+  maxArgs: 0,
+  options: {
+    demo: { type: 'flag', help: 'sell QR codes for worthless coins; needs no config' },
+    config: configOption,
+    port: portOption,
+    state: stateOption,
+  },
+  notes: `Stops on Ctrl-C or SIGTERM when the requests under way have finished; a second Ctrl-C cuts them.
+With --json one JSON object per line on stdout: "ready", then one per request.`,
+  examples: [
+    ['tally up --demo', 'watch a request being paid for'],
+    ['tally up', 'with ./tally.yaml'],
+    ['tally up --config shop.yaml --port 80 --json', 'as a service'],
+  ],
+  async run({ io, style, json, options }) {
+    if (options.demo && options.config !== undefined)
+      throw new TallyError('USAGE', '--demo brings its own config; leave out --config')
+    const config = options.demo ? await demo(io) : await readConfig(io, options.config)
+    return await serve({ io, style, json, demo: options.demo, config: override(io, config, options) })
+  },
+})
+
+async function demo(io: Io): Promise<Config> {
+  const { demoConfig } = await import('../daemon.ts')
+  return demoConfig(io.cwd)
+}
+
+/** What the command line says wins over the file. */
+export function override(
+  io: Io,
+  config: Config,
+  { port, state }: { port: string | undefined; state: string | undefined },
+): Config {
+  const listen =
+    port === undefined ? config.listen : { ...config.listen, port: intOption('--port', port, { min: 0, max: 65_535 }) }
+  if (state === undefined) return { ...config, listen }
+  const dir = resolve(io.cwd, state)
+  const inState = config.store.kind === 'sqlite' && config.store.path === join(config.state, 'tally.db')
+  return { ...config, listen, state: dir, ...(inState && { store: { kind: 'sqlite', path: join(dir, 'tally.db') } }) }
+}
+
+export interface ServeOptions {
+  readonly io: Io
+  readonly style: Style
+  readonly json: boolean
+  readonly demo: boolean
+  readonly config: Config
+}
+
+export async function serve(options: ServeOptions): Promise<ExitCode> {
+  const { io, json, demo, config } = options
+  const { startDaemon } = await import('../daemon.ts')
+  const first = Promise.withResolvers<void>()
+  const second = Promise.withResolvers<void>()
+  let stops = 0
+  // A third signal finds no listener of ours and ends the process the system's way.
+  using signals = io.onStop(() => {
+    if (++stops === 1) return first.resolve()
+    signals[Symbol.dispose]()
+    second.resolve()
+  })
+  const report = reporter(options)
+  await using daemon = await startDaemon({ config, demo, env: io.env, clock: io.clock, onEvent: report.event })
+  // Asked to stop while starting: do not announce what is about to go.
+  if (stops === 0) await report.ready(daemon)
+  await first.promise
+  if (!json) await io.stderr.write('stopping…\n').catch(() => {})
+  void second.promise.then(() => daemon.cut())
+  await daemon.stop()
+  return exits.OK.code
+}
+
+interface Reporter {
+  readonly event: (event: DaemonEvent) => void
+  ready(daemon: Daemon): Promise<void>
+}
+
+/** Lines are written in order; a terminal that went away does not stop a gateway. */
+function reporter(options: ServeOptions): Reporter {
+  const { io, style, json } = options
+  let written = Promise.resolve()
+  const write = (to: 'stdout' | 'stderr', text: string): Promise<void> =>
+    (written = written.then(() => io[to].write(text)).catch(() => {}))
+  return {
+    event(event) {
+      const line = json ? jsonLine(event) : textLine(event, style)
+      if (line !== undefined) void write(json ? 'stdout' : 'stderr', `${line}\n`)
+    },
+    async ready(daemon) {
+      // Since the process began, which is what people wait for.
+      const took = performance.now()
+      const balance = Amount.format(await daemon.lightning.payer.balance())
+      if (json) await write('stdout', `${readyJson(daemon, took)}\n`)
+      else await write('stdout', options.demo ? banner(io, style, daemon, { took, balance }) : readyText(daemon, took))
+    },
+  }
+}
+
+function textLine(event: DaemonEvent, style: Style): string | undefined {
+  switch (event.type) {
+    case 'starting':
+      return event.part === 'lightning' ? style.dim('starting Lightning…') : undefined
+    case 'notice':
+      return style.warn(printable(event.text))
+    case 'trouble':
+      return style.bad(`trouble: ${printable(describeTrouble(event.error))}`)
+    case 'request': {
+      const { method, route, status, ms, decision, code } = event.entry
+      const what = route || `${method} (no route)`
+      return style.dim(`${status} ${what} · ${decision}${code ? ` ${code}` : ''} · ${ms.toFixed(1)} ms`)
+    }
+  }
+}
+
+function jsonLine(event: DaemonEvent): string {
+  if (event.type === 'request') return JSON.stringify({ event: 'request', ...event.entry })
+  if (event.type === 'trouble') return JSON.stringify({ event: 'trouble', message: describeTrouble(event.error) })
+  const { type, ...rest } = event
+  return JSON.stringify({ event: type, ...rest })
+}
+
+const describeTrouble = (error: unknown): string =>
+  TallyError.is(error) ? `${error.code}: ${error.message}` : error instanceof Error ? error.message : String(error)
+
+function readyJson(daemon: Daemon, took: number): string {
+  const { url, wallet, state, lightning, upstream } = daemon
+  return JSON.stringify({
+    event: 'ready',
+    url,
+    lightning: lightning.kind,
+    wallet,
+    state: state.dir,
+    ...(upstream !== undefined && { upstream }),
+    pid: process.pid,
+    took_ms: Math.round(took),
+  })
+}
+
+function readyText({ url, lightning, state }: Daemon, took: number): string {
+  return `ready in ${seconds(took)}: ${url}, Lightning ${lightning.kind}, state in ${state.dir}\n`
+}

@@ -1,0 +1,160 @@
+/**
+ * The composition root: from a config to running parts, and back. The only file that constructs things.
+ *
+ * Order matters. The store comes first, because its lock is what keeps a second process from the same state; the gateway
+ * comes last, because whoever reaches it must be able to pay. Stopping goes the other way.
+ */
+import { Key, TallyError } from 'tallystick/core'
+import { createGate, type Gate } from 'tallystick/server'
+import { memoryStore, type Store } from 'tallystick/storage'
+import { sqliteStore } from 'tallystick/storage/sqlite'
+import { readSecret, type Config } from './config.ts'
+import { openLightning, type Network } from './daemon/lightning.ts'
+import { startUpstream, type Upstream } from './demo/upstream.ts'
+import { createGateway, type AccessEntry, type Gateway } from './gateway/server.ts'
+import { createState, masterKey, type State } from './state.ts'
+import { forgetWallet, recordWallet, walletPlace } from './state/wallet.ts'
+import { serveWallet } from './wallet/socket.ts'
+
+export { demoConfig } from './demo/config.ts'
+
+export type DaemonEvent =
+  | { readonly type: 'starting'; readonly part: 'store' | 'lightning' | 'gateway' }
+  /** Something people should read. */
+  | { readonly type: 'notice'; readonly text: string }
+  | { readonly type: 'request'; readonly entry: AccessEntry }
+  /** A part is in trouble and goes on trying. */
+  | { readonly type: 'trouble'; readonly error: unknown }
+
+export interface DaemonOptions {
+  readonly config: Config
+  /** Also serve the demo's upstream, and move to the next free port where one is taken. */
+  readonly demo: boolean
+  readonly env: NodeJS.ProcessEnv
+  readonly clock: () => Date
+  readonly onEvent: (event: DaemonEvent) => void
+}
+
+export interface Daemon extends AsyncDisposable {
+  readonly url: string
+  readonly state: State
+  readonly lightning: Pick<Network, 'kind' | 'about' | 'payer'>
+  /** As `tally fetch --wallet` takes it. */
+  readonly wallet: string
+  readonly upstream: string | undefined
+  /** Lets requests finish, then closes everything. */
+  stop(): Promise<void>
+  /** Stops without waiting for requests; a `stop` under way becomes one. */
+  cut(): Promise<void>
+}
+
+/** Throws STORE_BUSY when another process uses the same state, and PORT_TAKEN. Nothing is left running then. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { config, demo, env, clock, onEvent } = options
+  const onNotice = (text: string): void => onEvent({ type: 'notice', text })
+  const onTrouble = (error: unknown): void => onEvent({ type: 'trouble', error })
+  await using parts = new AsyncDisposableStack()
+
+  onEvent({ type: 'starting', part: 'store' })
+  const state = await createState(config.state)
+  const store = parts.use(openStore(config))
+  const key = config.key ? Key.from(readSecret(config.key, env)) : await masterKey(state)
+
+  onEvent({ type: 'starting', part: 'lightning' })
+  const upstream = demo ? parts.use(await startDemoUpstream(config)) : undefined
+  const network = parts.use(await openLightning({ config, state, clock, onNotice }))
+  const wallet = await openWallet(state, network, parts)
+
+  onEvent({ type: 'starting', part: 'gateway' })
+  const services = upstream ? redirect(config.services, upstream) : config.services
+  const gate = parts.use(
+    createGate({ key, store, lightning: network.receiver, clock, location: locationOf(config), onTrouble }),
+  )
+  const { gateway, url } = await listen(options, services, gate)
+  parts.use(gateway)
+
+  const running = parts.move()
+  const stop = (): Promise<void> => running.disposeAsync()
+  return {
+    url,
+    state,
+    lightning: network,
+    wallet,
+    upstream: upstream?.url,
+    stop,
+    async cut() {
+      await gateway.close({ drainMs: 0 })
+      await stop()
+    },
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+function openStore({ store }: Config): Store {
+  return store.kind === 'memory' ? memoryStore() : sqliteStore(store.path)
+}
+
+/** With a network inside this process nobody else could pay, so its payer is always served. */
+async function openWallet(state: State, { payer }: Network, parts: AsyncDisposableStack): Promise<string> {
+  const place = await walletPlace(state)
+  const { address } = parts.use(await serveWallet({ payer, listen: place }))
+  await recordWallet(state, { address, ...('token' in place && { token: place.token }) })
+  parts.defer(() => forgetWallet(state))
+  return address
+}
+
+/** A hint in every token for whoever finds one; not authenticated, and not where it is sent. */
+function locationOf({ services }: Config): string {
+  return services.length === 1 ? services[0]!.name : 'tally'
+}
+
+async function listen(
+  { config, demo, clock, onEvent }: DaemonOptions,
+  services: Config['services'],
+  gate: Gate,
+): Promise<{ gateway: Gateway; url: string }> {
+  // One gate for all: it follows the settlements of the whole store.
+  const gates = new Map(services.map(({ name }) => [name, gate]))
+  return await onFreePort(config.listen.port, { demo }, async (port) => {
+    const gateway = createGateway({
+      config: { listen: { ...config.listen, port }, services },
+      gates,
+      clock,
+      log: (entry) => onEvent({ type: 'request', entry }),
+      onTrouble: (error) => onEvent({ type: 'trouble', error }),
+    })
+    const { url } = await gateway.listen()
+    return { gateway, url }
+  })
+}
+
+async function startDemoUpstream({ services }: Config): Promise<Upstream> {
+  return await onFreePort(services[0]!.upstream.port, { demo: true }, (port) => startUpstream({ port }))
+}
+
+function redirect(services: Config['services'], { url }: Upstream): Config['services'] {
+  const { host, port, origin } = new URL(url)
+  return services.map((service) => ({
+    ...service,
+    upstream: { ...service.upstream, origin, port: Number(port), authority: host },
+  }))
+}
+
+/** Ports tried by a demo before it gives up. */
+const MOST_PORTS = 20
+
+/** A demo must start whatever else runs; a configured service must not move about. */
+async function onFreePort<T>(
+  port: number,
+  { demo }: { demo: boolean },
+  attempt: (port: number) => Promise<T>,
+): Promise<T> {
+  for (let next = port; ; next++) {
+    try {
+      return await attempt(next)
+    } catch (error) {
+      const taken = TallyError.is(error) && error.code === 'PORT_TAKEN'
+      if (!demo || !taken || next === port + MOST_PORTS || next === 65_535) throw error
+    }
+  }
+}

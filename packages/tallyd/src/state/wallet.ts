@@ -1,0 +1,59 @@
+/**
+ * Where the wallet is served, and how others find it: `wallet.json` in the state directory says. A unix socket in the
+ * same directory; in a private temporary one if that path is too long for the system; a loopback port with a token
+ * where there are no unix sockets.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { Bytes } from 'tallystick/core'
+import { isOurs, type State } from '../state.ts'
+
+/** 104 bytes with the final NUL on macOS, 108 on Linux. */
+const LONGEST_SOCKET = 103
+
+export type WalletPlace = { readonly socket: string } | { readonly port: 0; readonly token: string }
+
+export async function walletPlace(state: State, platform: NodeJS.Platform = process.platform): Promise<WalletPlace> {
+  if (platform === 'win32') return { port: 0, token: Bytes.toHex(Bytes.randomBytes(32)) }
+  const inside = join(state.dir, 'wallet.sock')
+  if (Buffer.byteLength(inside) <= LONGEST_SOCKET) return { socket: inside }
+  const before = knownWallet(state)?.address.replace(/^unix:/, '')
+  if (before !== undefined && isPrivate(dirname(before))) return { socket: before }
+  return { socket: join(await mkdtemp(join(tmpdir(), 'tally-')), 'wallet.sock') }
+}
+
+/** The temporary directory is everybody's: what we find there is used only if it is ours and closed to others. */
+const isPrivate = (dir: string): boolean => isOurs(dir, { forbidden: 0o077 })
+
+export interface KnownWallet {
+  /** `unix:/path` or `http://127.0.0.1:port`. */
+  readonly address: string
+  readonly token?: string
+}
+
+const recordOf = (state: State): string => join(state.dir, 'wallet.json')
+
+/** Whole or not at all: another process may read it at any time. */
+export async function recordWallet(state: State, { address, token }: KnownWallet): Promise<void> {
+  const fresh = `${recordOf(state)}.new`
+  await writeFile(fresh, `${JSON.stringify({ address, ...(token !== undefined && { token }) })}\n`, { mode: 0o600 })
+  await rename(fresh, recordOf(state))
+}
+
+export async function forgetWallet(state: State): Promise<void> {
+  await rm(recordOf(state), { force: true })
+}
+
+/** The wallet that was last served with this state; undefined if none was, or the record is not one. */
+export function knownWallet(state: State): KnownWallet | undefined {
+  if (!existsSync(recordOf(state))) return undefined
+  try {
+    const { address, token } = JSON.parse(readFileSync(recordOf(state), 'utf8')) as Partial<KnownWallet>
+    if (typeof address !== 'string') return undefined
+    return { address, ...(typeof token === 'string' && { token }) }
+  } catch {
+    return undefined
+  }
+}
