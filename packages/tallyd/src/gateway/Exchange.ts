@@ -1,0 +1,223 @@
+/**
+ * One request on its way to the upstream and its response on the way back, streaming in both directions: a reader that
+ * is slow slows the writer. Whoever goes away takes the other side along, and a body that broke off never ends cleanly.
+ *
+ * The charge is given back when the work was not delivered: no response, an invalid one, a 5xx, a body that broke off.
+ * It stays when the client is the reason: it went away, stopped sending, or stopped reading (or else a reader could
+ * take almost all of a body, stall until the upstream gives up, and have it for free).
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { TallyError } from 'tallystick/core'
+import { sendAnswer } from 'tallystick/node'
+import { problemAnswer } from 'tallystick/server'
+import { discardBody } from './discard.ts'
+import type { Inbound } from './inbound.ts'
+import type { Connection, Sink } from './upstream/Connection.ts'
+import type { ResponseHead } from './upstream/head.ts'
+import type { Pool } from './upstream/pool.ts'
+
+export interface ExchangeOptions {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly pool: Pool
+  readonly inbound: Inbound
+  /** The request head for the upstream. */
+  readonly head: string
+  /** The client waits for a 100 before it sends its body. */
+  readonly waits: boolean
+  /** Never rejects. Awaited before the client hears of the failure, so that it can try again at once. */
+  readonly release: () => Promise<void>
+  /** Called once at most: why there was no complete response. */
+  readonly onFailure: (error: TallyError) => void
+}
+
+/** Repeating one of these does not do anything twice (RFC 9110 §9.2.2), so a stale connection may be replaced. */
+const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+/** An upstream that does not know `Expect` never answers it; the client's body is asked for after this long. */
+const CONTINUE_AFTER = 1000
+
+export class Exchange implements Sink {
+  /** Body bytes passed to the client. */
+  bytes = 0
+  readonly #options: ExchangeOptions
+  #connection: Connection | undefined
+  #repeatable: boolean
+  /** The client's body has been written to the upstream. */
+  #sent: boolean
+  /** The client has the response, or never will. */
+  #over = false
+  /** The upstream does not take more for now, so a silence is not the client's. */
+  #choked = false
+  /** Events that wait until a charge has been given back. */
+  #held: (() => void)[] | undefined
+  #continue: NodeJS.Timeout | undefined
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options
+    const { method, body } = options.inbound
+    this.#sent = body === 'none'
+    this.#repeatable = this.#sent && REPEATABLE.has(method)
+  }
+
+  begin(): void {
+    this.#connect({ fresh: false })
+    if (this.#sent) return
+    this.#sendBody()
+    if (this.#options.waits) this.#continue = setTimeout(() => this.#sayContinue(), CONTINUE_AFTER)
+  }
+
+  /** The client went away. */
+  abort(): void {
+    if (this.#over) return
+    this.#finish()
+    this.#connection?.destroy()
+  }
+
+  onInformation(status: number): void {
+    if (status === 100) this.#sayContinue()
+  }
+
+  onHead(head: ResponseHead): void {
+    if (this.#over) return
+    if (head.status < 500) return this.#writeHead(head)
+    this.#connection?.pause()
+    this.#afterRelease(() => this.#writeHead(head))
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#over) return
+    if (this.#held) {
+      this.#held.push(() => this.onData(chunk))
+      return
+    }
+    this.bytes += chunk.length
+    const { res } = this.#options
+    if (res.write(chunk)) return
+    this.#connection?.pause()
+    res.once('drain', () => {
+      if (!this.#over) this.#connection?.resume()
+    })
+  }
+
+  onEnd(last: Buffer | undefined, trailers: readonly string[]): void {
+    if (this.#over) return
+    if (this.#held) {
+      this.#held.push(() => this.onEnd(last, trailers))
+      return
+    }
+    this.#finish()
+    const { req, res } = this.#options
+    if (trailers.length > 0 && res.chunkedEncoding) res.addTrailers(pairs(trailers))
+    // One write for head and body where the body came in one piece: the difference is measurable.
+    if (last === undefined) res.end()
+    else {
+      this.bytes += last.length
+      res.end(last)
+    }
+    if (!this.#sent) discardBody(req)
+  }
+
+  onDrain(): void {
+    this.#choked = false
+    if (!this.#sent && !this.#over) this.#options.req.resume()
+  }
+
+  onFail(error: TallyError): void {
+    if (this.#over) return
+    if (this.#held) {
+      this.#held.push(() => this.onFail(error))
+      return
+    }
+    const connection = this.#connection!
+    if (this.#repeatable && connection.reused && !connection.answered && error.code === 'UPSTREAM_UNREACHABLE')
+      return this.#connect({ fresh: true })
+    if (this.#isClients(error))
+      this.#fail(
+        new TallyError('REQUEST_TIMEOUT', 'the client stopped in the middle of the exchange', { cause: error }),
+      )
+    else this.#afterRelease(() => this.#fail(error))
+  }
+
+  #connect(options: { fresh: boolean }): void {
+    const { pool, inbound, head } = this.#options
+    this.#connection = pool.take({ unrepeatable: !this.#repeatable, ...options })
+    this.#connection.begin(this, { method: inbound.method, head, whole: this.#sent })
+  }
+
+  #sendBody(): void {
+    const { req, inbound } = this.#options
+    const connection = this.#connection!
+    const chunked = inbound.body === 'chunked'
+    req.on('data', (chunk: Buffer) => {
+      if (this.#over) return
+      const more = chunked ? connection.writeChunk(chunk) : connection.write(chunk)
+      if (!more) {
+        this.#choked = true
+        req.pause()
+      }
+    })
+    req.once('end', () => {
+      if (this.#over || !req.complete) return
+      this.#sent = true
+      // Trailers of a request are dropped: servers that merge them into the headers would take them for ours.
+      connection.finish(chunked ? '0\r\n\r\n' : undefined)
+    })
+  }
+
+  #sayContinue(): void {
+    if (this.#continue === undefined) return
+    clearTimeout(this.#continue)
+    this.#continue = undefined
+    if (!this.#over && !this.#options.res.headersSent) this.#options.res.writeContinue()
+  }
+
+  #writeHead({ status, reason, headers }: ResponseHead): void {
+    const { res } = this.#options
+    // A client that was never told to go on may send its body or not: the connection has no next request.
+    if (this.#continue !== undefined) res.shouldKeepAlive = false
+    res.writeHead(status, reason, headers)
+  }
+
+  /** Whether the client, not the upstream, is what was waited for. */
+  #isClients(error: TallyError): boolean {
+    const { res } = this.#options
+    if (res.headersSent) return res.writableNeedDrain
+    return error.code === 'UPSTREAM_TIMEOUT' && !this.#sent && !this.#choked
+  }
+
+  #fail(error: TallyError): void {
+    const { req, res, onFailure } = this.#options
+    this.#finish()
+    onFailure(error)
+    if (!res.headersSent) {
+      if (!req.complete) res.shouldKeepAlive = false
+      sendAnswer(res, problemAnswer({ method: req.method! }, error))
+      if (!req.complete) discardBody(req)
+    }
+    // Where the end of the connection ends the body, only a reset says that the body did not.
+    else if (req.httpVersionMinor === 0) req.socket.resetAndDestroy()
+    else res.destroy()
+  }
+
+  #afterRelease(next: () => void): void {
+    const held = [next]
+    this.#held = held
+    void this.#options.release().then(() => {
+      this.#held = undefined
+      if (this.#over) return
+      for (const event of held) event()
+      if (!this.#over) this.#connection?.resume()
+    })
+  }
+
+  #finish(): void {
+    this.#over = true
+    clearTimeout(this.#continue)
+  }
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const list: [string, string][] = []
+  for (let i = 0; i < flat.length; i += 2) list.push([flat[i]!, flat[i + 1]!])
+  return list
+}

@@ -1,0 +1,46 @@
+/** Bytes that never became a request: answered in the gateway's words, and the connection is over. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { TallyError } from 'tallystick/core'
+import { problemAnswer } from 'tallystick/server'
+
+export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // Words of ours in the middle of a response would be taken for its body. Node keeps what is under way here.
+  const current = (socket as { _httpMessage?: ServerResponse | null })._httpMessage
+  if (error.code === 'ECONNRESET' || !socket.writable || current?.headersSent) {
+    socket.destroy()
+    return
+  }
+  socket.end(rawProblem(problemOf(error)), () => socket.destroy())
+}
+
+/** CONNECT has no response in the ordinary sense: node hands over the socket. */
+export function answerConnect(_: IncomingMessage, socket: Duplex): void {
+  socket.on('error', () => socket.destroy())
+  socket.end(rawProblem(new TallyError('METHOD_REFUSED', 'CONNECT is not served here')), () => socket.destroy())
+}
+
+function problemOf({ code }: NodeJS.ErrnoException): TallyError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new TallyError('HEADERS_TOO_LARGE', 'the headers are longer than 32 KiB')
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new TallyError('REQUEST_TIMEOUT', 'the head of the request did not arrive in time')
+    default:
+      return new TallyError('REQUEST_MALFORMED', `expected HTTP/1.1 (${code ?? 'error'})`)
+  }
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
+}
+
+function rawProblem(error: TallyError): string {
+  const { status, headers, body } = problemAnswer({ method: 'GET' }, error)
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  const length = Buffer.byteLength(body)
+  return `HTTP/1.1 ${status} ${REASONS[status]}\r\n${lines}content-length: ${length}\r\nconnection: close\r\n\r\n${body}`
+}

@@ -1,0 +1,41 @@
+/** Which route a request means: services in order, their routes in order, the first match wins. */
+import { PathPattern } from 'tallystick/core'
+import type { Route, Service } from '../config.ts'
+import { createPool, type Pool } from './upstream/pool.ts'
+
+export interface Target {
+  readonly service: Service
+  readonly route: Route
+  readonly pool: Pool
+}
+
+/** Everything a request needs of one configuration. A request keeps the one it began with. */
+export interface Routes {
+  find(method: string, path: string): Target | undefined
+  close(): void
+}
+
+export function createRoutes(services: readonly Service[]): Routes {
+  const pools: Pool[] = []
+  const byMethod = new Map<string, Target[]>()
+  for (const service of services) {
+    const pool = createPool({ upstream: service.upstream, timeout: service.timeout * 1000 })
+    pools.push(pool)
+    for (const route of service.routes)
+      for (const verb of route.verbs) {
+        const targets = byMethod.get(verb)
+        if (targets) targets.push({ service, route, pool })
+        else byMethod.set(verb, [{ service, route, pool }])
+      }
+  }
+  return {
+    find(method, path) {
+      const targets = byMethod.get(method)
+      if (targets) for (const target of targets) if (PathPattern.matches(target.route.pattern, path)) return target
+      return undefined
+    },
+    close() {
+      for (const pool of pools) pool.close()
+    },
+  }
+}

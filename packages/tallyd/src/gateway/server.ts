@@ -1,0 +1,123 @@
+/** The gateway's listening side: how connections are taken, how long they may idle, and how all of it ends. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { TallyError } from 'tallystick/core'
+import type { Config } from '../config.ts'
+import { answerClientError, answerConnect } from './clientErrors.ts'
+import { createRoutes } from './routes.ts'
+import { createServe, type AccessEntry, type Admits } from './serve.ts'
+import { endTurn, takeTurn } from './turns.ts'
+
+export type { AccessEntry, Admits, Decision } from './serve.ts'
+
+export interface GatewayOptions {
+  readonly config: Pick<Config, 'listen' | 'services'>
+  /** By name, one for every service that has a priced route. */
+  readonly gates: ReadonlyMap<string, Admits>
+  readonly clock?: () => Date
+  readonly log?: (entry: AccessEntry) => void
+  /** What no client can be told: a bug, or a charge that could not be given back. */
+  readonly onTrouble?: (error: unknown) => void
+}
+
+export interface Gateway extends AsyncDisposable {
+  /** Throws PORT_TAKEN. */
+  listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }>
+  /** Stops accepting, lets what is under way finish for `drainMs` (default 30 s), then cuts. Again: the same promise. */
+  close(options?: { drainMs?: number }): Promise<void>
+}
+
+/** Above the 60 s for which common load balancers keep their side open. */
+const KEEP_ALIVE = 65_000
+const HEADERS_TIMEOUT = 20_000
+const CHECK_INTERVAL = 5000
+const LARGEST_HEAD = 32 << 10
+const DRAIN = 30_000
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const { config, gates, log, clock = () => new Date(), onTrouble = () => {} } = options
+  for (const { name, routes } of config.services)
+    if (routes.some(({ offer }) => offer) && !gates.has(name)) throw new TypeError(`no gate for the service ${name}`)
+
+  const routes = createRoutes(config.services)
+  const serve = createServe({ routes: () => routes, gates, clock, log, onTrouble })
+  let active = 0
+  let closing: Promise<void> | undefined
+  let onQuiet: (() => void) | undefined
+
+  const begin =
+    (waits: boolean) =>
+    (req: IncomingMessage, res: ServerResponse): void => {
+      active++
+      if (closing) res.shouldKeepAlive = false
+      serve(req, res, { waits })
+      res.once('close', () => {
+        active--
+        endTurn(req.socket)
+        if (active === 0) onQuiet?.()
+      })
+    }
+  const ordinary = begin(false)
+  const expecting = begin(true)
+
+  const server = createServer({
+    keepAliveTimeout: KEEP_ALIVE,
+    headersTimeout: HEADERS_TIMEOUT,
+    // A large upload may take its time; one that stalls is cut by its exchange.
+    requestTimeout: 0,
+    connectionsCheckingInterval: CHECK_INTERVAL,
+    maxHeaderSize: LARGEST_HEAD,
+    insecureHTTPParser: false,
+  })
+  // Beyond this number, 2,000 by default, node drops headers without a word; inbound.ts refuses far fewer.
+  server.maxHeadersCount = 0
+  server.on('clientError', answerClientError)
+  server.on('connect', answerConnect)
+  server.on('request', (req, res) => takeTurn(req, res, ordinary))
+  server.on('checkContinue', (req, res) => takeTurn(req, res, expecting))
+
+  async function stop(drainMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      server.close(() => resolve())
+    })
+    server.closeIdleConnections()
+    if (active > 0) {
+      let timer: NodeJS.Timeout | undefined
+      await new Promise<void>((resolve) => {
+        onQuiet = resolve
+        timer = setTimeout(resolve, drainMs)
+      })
+      clearTimeout(timer)
+    }
+    server.closeAllConnections()
+    routes.close()
+    await closed
+  }
+
+  function close({ drainMs = DRAIN }: { drainMs?: number } = {}): Promise<void> {
+    closing ??= stop(drainMs)
+    // Called again: whoever is in a hurry now need not wait for what the first caller wanted to wait for.
+    if (drainMs === 0) onQuiet?.()
+    return closing
+  }
+
+  return {
+    async listen() {
+      const { host, port } = config.listen
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(host, port, error)))
+        server.listen({ host, port }, resolve)
+      })
+      server.removeAllListeners('error').on('error', onTrouble)
+      const bound = server.address() as AddressInfo
+      const authority = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
+      return { host: bound.address, port: bound.port, url: `http://${authority}:${bound.port}` }
+    },
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  }
+}
+
+function cannotListen(host: string, port: number, cause: NodeJS.ErrnoException): TallyError {
+  return new TallyError('PORT_TAKEN', `cannot listen on ${host}:${port}: ${cause.code ?? 'error'}`, { cause })
+}
