@@ -61,7 +61,7 @@ export function mint(rootKey: Bytes, identifier: Bytes, location: string): Macar
 /** Adds a first-party caveat: no key needed, and no way back. */
 export function append(macaroon: Macaroon, caveat: string | Bytes): Macaroon {
   const id = typeof caveat === 'string' ? utf8(caveat) : caveat.slice()
-  checkFirstParty(id, 0, id.length)
+  checkFirstParty(id)
   const longer = {
     location: macaroon.location,
     identifier: macaroon.identifier,
@@ -122,13 +122,13 @@ function checkSize(macaroon: Macaroon): void {
     )
 }
 
-/** `vid` is what tells a third-party caveat; its bytes are free, those of a first-party caveat are text. */
-function checkFirstParty(bytes: Bytes, at: number, end: number): void {
-  if (at === end) throw new TallyError('MACAROON_MALFORMED', 'a caveat is empty')
-  if (end - at > MAX_CAVEAT_BYTES)
-    throw new TallyError('CAPABILITY_LIMIT', `a caveat has ${end - at} bytes, at most ${MAX_CAVEAT_BYTES}`)
-  for (let i = at; i < end; i++)
-    if (bytes[i]! < 0x20 || bytes[i]! > 0x7e)
+/** Text, unlike what a third party's caveat may say. */
+function checkFirstParty(id: Bytes): void {
+  if (id.length === 0) throw new TallyError('MACAROON_MALFORMED', 'a caveat is empty')
+  if (id.length > MAX_CAVEAT_BYTES)
+    throw new TallyError('CAPABILITY_LIMIT', `a caveat has ${id.length} bytes, at most ${MAX_CAVEAT_BYTES}`)
+  for (const byte of id)
+    if (byte < 0x20 || byte > 0x7e)
       throw new TallyError('MACAROON_MALFORMED', 'a caveat has characters other than printable ASCII')
 }
 
@@ -223,7 +223,7 @@ export function decode(bytes: Bytes): Macaroon {
     end()
     if (vid === undefined) {
       if (place !== undefined) throw malformed('a first-party caveat has a location', at)
-      checkFirstParty(id, 0, id.length)
+      checkFirstParty(id)
     }
     if (caveats.length === MAX_CAVEATS)
       throw new TallyError('CAPABILITY_LIMIT', `token has more than ${MAX_CAVEATS} caveats`)

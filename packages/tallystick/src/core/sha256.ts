@@ -1,7 +1,8 @@
 /**
- * SHA-256 (FIPS 180-4 §6.2.2) in plain JavaScript: sixteen rounds written out per turn of the loop, the words of the
- * schedule in locals, no allocation. What runs where the kernel cannot, and what the kernel is checked against.
+ * SHA-256 and HMAC (FIPS 180-4 §6.2.2, RFC 2104) in plain JavaScript: sixteen rounds written out per turn of the loop, the
+ * words of the schedule in locals, scratch allocated once. What runs where the kernel cannot, and its oracle.
  */
+import { concat, type Bytes } from './bytes.ts'
 
 // prettier-ignore
 export const K = Int32Array.of(
@@ -19,8 +20,11 @@ export const IV = Int32Array.of(
   0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 )
 
-/** state ← compress(state, block); words, not bytes. */
-export function compress(state: Int32Array, block: Int32Array): void {
+const state = new Int32Array(8)
+const block = new Int32Array(16)
+
+/** state ← compress(state, block). */
+function compress(): void {
   // prettier-ignore
   let a = state[0]!, b = state[1]!, c = state[2]!, d = state[3]!, e = state[4]!, f = state[5]!, g = state[6]!, h = state[7]!
   // prettier-ignore
@@ -152,4 +156,84 @@ export function compress(state: Int32Array, block: Int32Array): void {
   state[5]! += f
   state[6]! += g
   state[7]! += h
+}
+
+/** state ← state after the message and its padding, `before` bytes being in it already. */
+function absorb(message: Bytes, before: number): void {
+  const end = message.length
+  let at = 0
+  for (; end - at >= 64; at += 64) {
+    for (let i = 0; i < 16; i++) block[i] = word(message, at + 4 * i)
+    compress()
+  }
+  block.fill(0)
+  let i = 0
+  for (; end - at >= 4; at += 4) block[i++] = word(message, at)
+  for (; at < end; at++) block[i]! |= message[at]! << (24 - 8 * (at & 3))
+  block[i]! |= 0x80 << (24 - 8 * (end & 3))
+  if (i >= 14) {
+    compress()
+    block.fill(0)
+  }
+  block[14] = Math.floor((before + end) / 0x20000000)
+  block[15] = (before + end) << 3
+  compress()
+}
+
+const word = (bytes: Bytes, at: number): number =>
+  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+
+function squeeze(): Bytes {
+  const out = new Uint8Array(32)
+  for (let i = 0; i < 32; i++) out[i] = state[i >> 2]! >>> (24 - 8 * (i & 3))
+  return out
+}
+
+export function hash(message: Bytes): Bytes {
+  state.set(IV)
+  absorb(message, 0)
+  return squeeze()
+}
+
+function hmac(pads: Pads, message: Bytes): Bytes {
+  for (let i = 0; i < 8; i++) state[i] = pads[i]!
+  absorb(message, 64)
+  block.fill(0)
+  block.set(state)
+  block[8] = 0x80000000
+  block[15] = 768
+  for (let i = 0; i < 8; i++) state[i] = pads[i + 8]!
+  compress()
+  return squeeze()
+}
+
+/** What is left of an HMAC key after its two pads are absorbed: inner state, then outer state. Secret like the key. */
+export type Pads = Int32Array
+
+/** Worth keeping for a key that is used more than once: it saves two of the four compressions of a short message. */
+export function padsOf(key: Bytes): Pads {
+  const pads = new Int32Array(16)
+  const padded = new Uint8Array(64)
+  padded.set(key.length > 64 ? hash(key) : key)
+  for (const [at, pad] of [
+    [0, 0x36363636],
+    [8, 0x5c5c5c5c],
+  ] as const) {
+    for (let i = 0; i < 16; i++) block[i] = word(padded, 4 * i) ^ pad
+    state.set(IV)
+    compress()
+    pads.set(state, at)
+  }
+  return pads
+}
+
+/** Tag of `prefix ‖ first message` under the key of the pads, then of each message under the tag before it. */
+export function chain(pads: Pads, messages: readonly Bytes[], prefix?: Bytes): readonly Bytes[] {
+  const tags: Bytes[] = []
+  for (const message of messages) {
+    const before = tags.at(-1)
+    if (before) tags.push(hmac(padsOf(before), message))
+    else tags.push(hmac(pads, prefix ? concat(prefix, message) : message))
+  }
+  return tags
 }
