@@ -39,7 +39,7 @@ export async function answerWallet(payer: Payer, request: WalletRequest): Promis
     )
   } catch (error) {
     if (TallyError.is(error)) return { status: error.status, body: error.toProblem() }
-    // Without a code: nobody can tell from this whether money moved.
+    // Without a code: this does not tell whether money moved.
     return { status: 500, body: { type: 'about:blank', title: 'The wallet failed', status: 500 } }
   }
 }

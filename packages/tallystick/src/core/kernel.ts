@@ -1,7 +1,7 @@
 /**
  * SHA-256 and the macaroon chain in WebAssembly: one call for a whole token, more than twice as fast as the JavaScript in
  * hmac.ts, which stays as the fallback and the oracle. The module is written out here at run time rather than shipped as a
- * blob nobody can read. SHA-256 is FIPS 180-4 §6.2.2, unrolled; its message schedule runs four words at a time in SIMD,
+ * blob that is not meant for reading. SHA-256 is FIPS 180-4 §6.2.2, unrolled; its message schedule runs four words at a time in SIMD,
  * which is where the time is won: the scalar units are left to the rounds.
  */
 import type { Bytes } from './bytes.ts'
