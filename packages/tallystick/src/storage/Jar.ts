@@ -48,13 +48,16 @@ export interface Kept extends Purchase {
 export interface Jar extends AsyncDisposable {
   /** Records the intent to pay amount + maxFee, or throws BUDGET_EXCEEDED naming the cap. Idempotent by payment hash. */
   reserve(purchase: Purchase, caps: readonly Cap[]): Promise<void>
-  /** The payment went through: reserved becomes paid; only amount + fee still count against caps. */
+  /**
+   * The payment went through: reserved becomes paid; only amount + fee still count against caps. The first outcome stays.
+   * Also after a release, because whoever shares the jar may have paid meanwhile; without any reservation a TypeError.
+   */
   keep(paymentHash: Bytes, outcome: { preimage: Bytes; fee: Msat }): Promise<void>
   /** The server honoured the capability. Idempotent; no effect on one that is not paid. */
   confirm(paymentHash: Bytes): Promise<void>
   /** The payment is known to have failed: the reservation is released and forgotten. Never call it on an unknown outcome. */
   release(paymentHash: Bytes): Promise<void>
-  /** The server no longer honours the capability. Still counts against caps. */
+  /** The server no longer honours the capability. Still counts against caps. No effect on one that is not paid. */
   retire(paymentHash: Bytes): Promise<void>
   /** Reserved and paid purchases of an origin, newest first. Dead ones are left out. */
   find(origin: string): Promise<readonly Kept[]>

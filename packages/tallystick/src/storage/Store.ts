@@ -42,19 +42,26 @@ export interface Store extends AsyncDisposable {
   open(quote: Quote): Promise<void>
   /** Quotes that are neither settled, redeemed nor expired at `now`: what a restarted issuer may offer again. */
   offered(now: Date): Promise<readonly Quote[]>
-  /** Records that the node was paid, and with `cursor` how far settlements were read. True the first time only. */
+  /**
+   * Records that the node was paid, and with `cursor` how far settlements were read. True the first time only; false for
+   * a payment hash it holds no quote of, whose cursor counts all the same.
+   */
   settle(settlement: { paymentHash: Bytes; at: Date; cursor?: string }): Promise<boolean>
   /** The cursor of the last settlement recorded. */
   cursor(): Promise<string | undefined>
   /**
    * Charges all meters or none. `key` names this attempt: repeating it charges nothing more and answers as the first
-   * time, unless it was refunded. The quote of `paymentHash`, if known, counts as redeemed from now on.
+   * time, unless it was refunded. A refusal is not remembered. Once charged, the quote of `paymentHash`, if known, counts
+   * as redeemed. Any unique key will do; keys that sort by the time they were made cost a third of random ones on disk.
    */
   spend(request: { key: string; paymentHash: Bytes; charges: readonly Charge[]; at: Date }): Promise<Spend>
   /** Takes the charges of `key` back, once, because the work is known not to have been done. False if there was nothing to take back. */
   refund(key: string): Promise<boolean>
   /** Used so far on a meter, 0n when unknown. */
   used(meter: string): Promise<bigint>
-  /** Forgets quotes, meters and attempts that can no longer matter at `now`. Resolves with the number of rows dropped. */
+  /**
+   * Forgets quotes, meters and attempts that can no longer matter at `now`, some while after they ended (retention.ts).
+   * To be called now and then. Resolves with the number of rows dropped.
+   */
   sweep(now: Date): Promise<number>
 }

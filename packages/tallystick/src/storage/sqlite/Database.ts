@@ -28,7 +28,7 @@ export class Database implements AsyncDisposable {
 
   constructor(path: string, schema: Schema, access: 'sole' | 'shared') {
     this.#name = basename(path)
-    this.#connection = connect({ file: resolve(path), schema, access })
+    this.#connection = connect({ path: resolve(path), schema, access })
     this.#database = this.#connection.database
     // IMMEDIATE: a transaction that first reads and then wants to write may be refused half-way, with no waiting.
     this.#begin = this.#database.prepare('BEGIN IMMEDIATE')

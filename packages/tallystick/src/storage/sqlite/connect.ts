@@ -1,7 +1,7 @@
 /**
  * Opens a file for good: created unreadable for others, locked, checked to be ours, in WAL mode, on the newest schema.
  */
-import { writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, realpathSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { TallyError } from '../../core/errors.ts'
 import type { Schema } from '../schema.ts'
@@ -13,8 +13,7 @@ export interface Connection {
 }
 
 export interface ConnectOptions {
-  /** Absolute. */
-  readonly file: string
+  readonly path: string
   readonly schema: Schema
   /** sole: this process alone, or STORE_BUSY at once. shared: with other processes, each waiting its turn. */
   readonly access: 'sole' | 'shared'
@@ -24,13 +23,13 @@ export interface ConnectOptions {
 const PATIENCE = { sole: 1000, shared: 5000 }
 
 export function connect(options: ConnectOptions): Connection {
-  const { file, schema, access } = options
-  const lock = takeLock(options)
+  const { schema, access } = options
+  const file = ensureFile(options.path)
+  const lock = takeLock(file, options)
   let database: DatabaseSync | undefined
   try {
-    create(file)
     database = new DatabaseSync(file, { timeout: PATIENCE[access] })
-    const applied = migrationsApplied(database, options)
+    const applied = migrationsApplied(database, file, schema)
     prepareFile(database)
     migrate(database, schema, applied)
   } catch (error) {
@@ -54,11 +53,10 @@ export function connect(options: ConnectOptions): Connection {
  * file beside the database, because the operating system drops that with the process, however it ends: there is nothing
  * to clean up after kill -9, and no process id to be reused. Locking the database itself would keep out backups, too.
  */
-function takeLock({ file, schema, access }: ConnectOptions): DatabaseSync {
-  const path = `${file}-lock`
+function takeLock(file: string, { schema, access }: ConnectOptions): DatabaseSync {
+  const path = ensureFile(`${file}-lock`)
   let lock: DatabaseSync | undefined
   try {
-    create(path)
     lock = new DatabaseSync(path, { timeout: access === 'sole' ? 0 : PATIENCE.shared })
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE')
     return lock
@@ -71,21 +69,35 @@ function takeLock({ file, schema, access }: ConnectOptions): DatabaseSync {
 }
 
 /**
- * SQLite would let everybody read what it creates. A file that exists is not touched: opening and closing it here would
- * drop every lock this process holds on it, which is how POSIX locks work.
+ * Returns the one name of the file, which exists afterwards: two links to a database must not be two locks.
+ *
+ * SQLite would let everybody read what it creates. A file that exists is not opened here: closing it again would drop
+ * every lock this process holds on it, which is how POSIX locks work. It is asked about, because SQLite takes no lock on
+ * what it can only read, and does not say so.
  */
-function create(file: string): void {
+function ensureFile(path: string): string {
   try {
-    writeFileSync(file, '', { flag: 'wx', mode: 0o600 })
+    if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK)
+    else create(path)
+    return realpathSync(path)
+  } catch (cause) {
+    throw new TallyError('STORE_UNAVAILABLE', `cannot write ${path}: ${(cause as NodeJS.ErrnoException).code}`, {
+      cause,
+    })
+  }
+}
+
+function create(path: string): void {
+  try {
+    writeFileSync(path, '', { flag: 'wx', mode: 0o600 })
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') return
-    throw new TallyError('STORE_UNAVAILABLE', `cannot create ${file}: ${code}`, { cause: error })
+    const anotherProcessDid = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    if (!anotherProcessDid) throw error
   }
 }
 
 /** Before anything is changed: is this file ours, and do we know its schema? */
-function migrationsApplied(database: DatabaseSync, { file, schema }: ConnectOptions): number {
+function migrationsApplied(database: DatabaseSync, file: string, schema: Schema): number {
   const query = `SELECT application_id AS application, user_version AS version, (SELECT count(*) FROM sqlite_schema) AS tables
     FROM pragma_application_id, pragma_user_version`
   const { application, version, tables } = database.prepare(query).get() as Record<string, number>
@@ -102,7 +114,7 @@ function migrationsApplied(database: DatabaseSync, { file, schema }: ConnectOpti
 
 function prepareFile(database: DatabaseSync): void {
   const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode']
-  if (mode !== 'wal') throw new TallyError('STORE_UNAVAILABLE', `the file system cannot hold a write-ahead log`)
+  if (mode !== 'wal') throw new TallyError('STORE_UNAVAILABLE', 'the file system cannot hold a write-ahead log')
   // FULL: without an fsync at each commit a power cut hands uses back. fullfsync: on macOS only that reaches the disk.
   database.exec('PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON')
 }
