@@ -1,11 +1,15 @@
 /**
  * `npm run docs [-- --check]`: everything in docs/ that is made from code, so that it cannot drift from it.
- * errors.md from the error table, config.md from the schema of tally.yaml, api/*.d.ts from the public declarations.
+ * errors.md from the error table, config.md from the schema of tally.yaml, cli.md from the commands, api/*.d.ts from the
+ * public declarations.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { errors } from 'tallystick/core'
+import { commands } from '../packages/tallyd/src/cli/commands.ts'
+import { commandHelp, programHelp } from '../packages/tallyd/src/cli/help.ts'
+import { configDocument } from '../packages/tallyd/src/config/document.ts'
 import { bin, root, run } from './steps.ts'
 
 /** Path under the root → what the file has to say. */
@@ -76,9 +80,28 @@ function reach(path: string, seen: Set<string>): readonly string[] {
   return [path, ...imported.flatMap((next) => reach(next, seen))]
 }
 
-export async function generate(): Promise<Generated> {
-  const { configDocument } = await import('../packages/tallyd/src/config/document.ts')
-  return new Map([['docs/errors.md', errorsDocument()], ['docs/config.md', configDocument()], ...apiDocuments()])
+/** `--help` of every command on one page, without colour. */
+export function cliDocument(): string {
+  const plain = (text: string): string => text
+  const style = { bold: plain, dim: plain, good: plain, warn: plain, bad: plain }
+  const fence = (text: string): string => ['```', text.trimEnd().replaceAll(/ +$/gm, ''), '```', ''].join('\n')
+  return [
+    '# The tally command',
+    '',
+    'Made by `npm run docs` from what `tally --help` prints. In a clone of the repository write `npx tally`.',
+    '',
+    fence(programHelp(commands, style)),
+    ...commands.map((command) => `## tally ${command.name}\n\n${fence(commandHelp(command, style))}`),
+  ].join('\n')
+}
+
+export function generate(): Generated {
+  return new Map([
+    ['docs/errors.md', errorsDocument()],
+    ['docs/config.md', configDocument()],
+    ['docs/cli.md', cliDocument()],
+    ...apiDocuments(),
+  ])
 }
 
 /** Files that differ from what they should say, or should not be there. */
@@ -96,7 +119,7 @@ function leftovers(generated: Generated): readonly string[] {
 }
 
 if (import.meta.main) {
-  const generated = await generate()
+  const generated = generate()
   const wrong = stale(generated)
   if (process.argv.includes('--check')) {
     for (const path of wrong)

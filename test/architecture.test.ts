@@ -34,7 +34,10 @@ const BASE = ['config', 'state'].map((name) => `tallyd/src/${name}`)
 
 const layers: Record<string, Layer> = {
   core: { files: [CORE], imports: ['@noble/', '@scure/'] },
-  'lightning/walletd': { files: ['tallystick/src/lightning/walletd'], imports: [CORE, 'node:'], types: PORTS },
+  'lightning/walletd': {
+    files: ['tallystick/src/lightning/walletd'],
+    imports: [CORE, 'tallystick/src/lightning/', 'node:'],
+  },
   lightning: { files: ['tallystick/src/lightning/'], imports: [CORE, '@noble/', '@scure/'] },
   'storage/sqlite': {
     files: ['tallystick/src/storage/sqlite'],

@@ -9,6 +9,8 @@ import { test } from 'node:test'
 import { commands } from '../packages/tallyd/src/cli/commands.ts'
 import { globalOptions } from '../packages/tallyd/src/cli/Command.ts'
 import { configDocument } from '../packages/tallyd/src/config/document.ts'
+import { Caveat } from 'tallystick/core'
+import { cliDocument } from '../scripts/docs.ts'
 import { bin, root, run } from '../scripts/steps.ts'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -151,6 +153,16 @@ test('every invariant of SECURITY.md names a test that exists', () => {
   assert.deepEqual(problems, [])
 })
 
-test('docs/config.md is the schema', () => {
+test('docs/config.md is the schema, docs/cli.md the help', () => {
   assert.equal(read('docs/config.md'), configDocument(), 'run `npm run docs`')
+  assert.equal(read('docs/cli.md'), cliDocument(), 'run `npm run docs`')
+})
+
+test('docs/caveats.md spells every caveat there is, and each as it is parsed', () => {
+  const shown = [...read('docs/caveats.md').matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]!)
+  for (const text of shown) assert.equal(Caveat.format(Caveat.parse(text)), text)
+  const keys = shown.map((text) => text.slice(0, text.indexOf('=')).replace(/^search_/, ''))
+  const rooms = globSync('packages/tallystick/src/core/caveats/*.ts', { cwd: root })
+  const dimensions = rooms.flatMap((path) => /dimension: '(\w+)'/.exec(read(path))?.[1] ?? [])
+  assert.deepEqual(keys.toSorted(), dimensions.toSorted())
 })

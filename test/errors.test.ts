@@ -1,6 +1,6 @@
 /** The error table is a promise: each code happens, each says what to do, and the page about them is the table. */
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { errors, TallyError, type ErrorCode } from 'tallystick/core'
@@ -32,6 +32,8 @@ test('every fix is a sentence that says what to do, and every status is an error
   for (const [name, { status, fix }] of Object.entries(errors)) {
     assert.match(fix, /^[A-Z`].{15,}[.`]$/s, `${name}: write the fix as a sentence`)
     assert.doesNotMatch(fix, /\|/, `${name}: a bar breaks the table in docs/errors.md`)
+    for (const [page] of fix.matchAll(/docs\/[\w.-]+\.md/g))
+      assert.ok(existsSync(join(root, page)), `${name}: there is no ${page}`)
     assert.ok(status >= 400 && status <= 599, `${name}: ${status} is not an error`)
   }
 })

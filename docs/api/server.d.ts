@@ -1,0 +1,125 @@
+// server/index.d.ts
+export type { Answer, Call } from './Call.ts';
+export { createGate, type Admission, type Gate, type GateOptions } from './gate.ts';
+export { invoiceAmount, offerFor, type Mode, type Offer, type PriceOptions } from './Offer.ts';
+export { problemAnswer } from './answer.ts';
+export { protect, type ProtectOptions } from './protect.ts';
+export { followSettlements, type FollowOptions } from './settle.ts';
+
+// server/Call.d.ts
+export interface Call {
+    readonly method: string;
+    readonly target: string;
+    readonly header: (name: string) => readonly string[];
+    readonly client: string;
+}
+export interface Answer {
+    readonly status: number;
+    readonly headers: readonly (readonly [name: string, value: string])[];
+    readonly body: string;
+}
+
+// server/gate.d.ts
+import { TallyError } from '../core/errors.ts';
+import type { Grant } from '../core/Grant.ts';
+import type { Key } from '../core/Key.ts';
+import type { Receiver } from '../lightning/Lightning.ts';
+import type { Store } from '../storage/Store.ts';
+import type { Answer, Call } from './Call.ts';
+import { type Offer } from './Offer.ts';
+export type Admission = {
+    readonly kind: 'challenge';
+    readonly answer: Answer;
+} | {
+    readonly kind: 'refused';
+    readonly answer: Answer;
+    readonly error: TallyError;
+} | {
+    readonly kind: 'granted';
+    readonly grant: Grant;
+    readonly release: () => Promise<void>;
+};
+export interface Gate extends AsyncDisposable {
+    readonly service: string;
+    readonly admit: (call: Call, offer: Offer) => Promise<Admission>;
+}
+export interface GateOptions {
+    readonly key: Key;
+    readonly store: Store;
+    readonly lightning: Receiver;
+    readonly service?: string;
+    readonly location?: string;
+    readonly invoiceLifetime?: number;
+    readonly clock?: () => Date;
+    readonly onTrouble?: (error: TallyError) => void;
+}
+export declare function createGate(options: GateOptions): Gate;
+
+// server/Offer.d.ts
+import { type AmountLike, type Msat } from '../core/Amount.ts';
+import * as Caveat from '../core/Caveat.ts';
+import type { Call } from './Call.ts';
+export type Mode = {
+    readonly kind: 'uses';
+    readonly uses: number;
+} | {
+    readonly kind: 'budget';
+    readonly amount: Msat;
+} | {
+    readonly kind: 'pass';
+};
+export interface Offer {
+    readonly service: string;
+    readonly route: string;
+    readonly verbs: readonly string[];
+    readonly pattern: string;
+    readonly price: Msat;
+    readonly mode: Mode;
+    readonly lifetime: number;
+}
+export declare function invoiceAmount({ price, mode }: Offer): Msat;
+export declare function mintedCaveats(offer: Offer, expires: Date): readonly Caveat.Caveat[];
+export interface PriceOptions {
+    readonly price: AmountLike | ((call: Call) => AmountLike);
+    readonly service?: string;
+    readonly path?: string;
+    readonly uses?: number;
+    readonly budget?: AmountLike;
+    readonly pass?: true;
+    readonly lifetime?: number;
+}
+export declare function offerFor(options: PriceOptions, service: string, call: Call): Offer;
+
+// server/answer.d.ts
+import type { TallyError } from '../core/errors.ts';
+import type { Quote } from '../storage/Store.ts';
+import type { Answer, Call } from './Call.ts';
+export declare function challengeAnswer(call: Call, quote: Quote, error?: TallyError): Answer;
+export declare function priceOnlyAnswer(call: Call, sats: number, error?: TallyError): Answer;
+export declare function problemAnswer(call: Pick<Call, 'method'>, error: TallyError): Answer;
+
+// server/protect.d.ts
+import type { Grant } from '../core/Grant.ts';
+import type { Answer, Call } from './Call.ts';
+import type { Gate } from './gate.ts';
+import { type PriceOptions } from './Offer.ts';
+export interface ProtectOptions extends PriceOptions {
+    readonly client?: (request: Request) => string;
+}
+export declare function protect(gate: Gate, options: ProtectOptions, handler: (request: Request, grant: Grant) => Response | Promise<Response>): (request: Request) => Promise<Response>;
+export declare function callOfRequest(request: Request, client: string): Call;
+export declare function toResponse({ status, headers, body }: Answer): Response;
+
+// server/settle.d.ts
+import { TallyError } from '../core/errors.ts';
+import type { Receiver, Settlement } from '../lightning/Lightning.ts';
+import type { Store } from '../storage/Store.ts';
+export interface FollowOptions {
+    readonly lightning: Pick<Receiver, 'settlements'>;
+    readonly store: Pick<Store, 'settle' | 'cursor'>;
+    readonly signal: AbortSignal;
+    readonly onSettled?: (settlement: Settlement) => void;
+    readonly onTrouble?: (error: TallyError, delay: number) => void;
+    readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+export declare function followSettlements(options: FollowOptions): Promise<void>;

@@ -1,0 +1,96 @@
+// storage/index.d.ts
+export type { Cap, Jar, Kept, Purchase } from './Jar.ts';
+export type { Quote, Spend, Store } from './Store.ts';
+export { memoryJar, memoryStore } from './memory.ts';
+
+// storage/Jar.d.ts
+import type { Msat } from '../core/Amount.ts';
+import type { Bytes } from '../core/bytes.ts';
+export interface Purchase {
+    readonly paymentHash: Bytes;
+    readonly origin: string;
+    readonly method: string;
+    readonly path: string;
+    readonly macaroon: string;
+    readonly scheme: 'L402' | 'LSAT';
+    readonly bolt11: string;
+    readonly amount: Msat;
+    readonly maxFee: Msat;
+    readonly at: Date;
+}
+export interface Cap {
+    readonly name: string;
+    readonly limit: Msat;
+    readonly since: Date;
+    readonly origin?: string;
+}
+export interface Kept extends Purchase {
+    readonly state: 'reserved' | 'paid' | 'dead';
+    readonly preimage?: Bytes;
+    readonly fee?: Msat;
+    readonly confirmed: boolean;
+}
+export interface Jar extends AsyncDisposable {
+    reserve(purchase: Purchase, caps: readonly Cap[]): Promise<void>;
+    keep(paymentHash: Bytes, outcome: {
+        preimage: Bytes;
+        fee: Msat;
+    }): Promise<void>;
+    confirm(paymentHash: Bytes): Promise<void>;
+    release(paymentHash: Bytes): Promise<void>;
+    retire(paymentHash: Bytes): Promise<void>;
+    find(origin: string): Promise<readonly Kept[]>;
+    get(paymentHash: Bytes): Promise<Kept | undefined>;
+    all(): Promise<readonly Kept[]>;
+    spent(cap: Omit<Cap, 'limit' | 'name'>): Promise<Msat>;
+}
+
+// storage/Store.d.ts
+import type { Msat } from '../core/Amount.ts';
+import type { Bytes } from '../core/bytes.ts';
+import type { Charge } from '../core/Grant.ts';
+export interface Quote {
+    readonly paymentHash: Bytes;
+    readonly slot: string;
+    readonly amount: Msat;
+    readonly bolt11: string;
+    readonly macaroon: string;
+    readonly service: string;
+    readonly route: string;
+    readonly terms: string;
+    readonly created: Date;
+    readonly expires: Date;
+}
+export type Spend = {
+    readonly ok: true;
+    readonly remaining: readonly bigint[];
+} | {
+    readonly ok: false;
+    readonly charge: Charge;
+    readonly remaining: bigint;
+};
+export interface Store extends AsyncDisposable {
+    open(quote: Quote): Promise<void>;
+    offered(now: Date): Promise<readonly Quote[]>;
+    settle(settlement: {
+        paymentHash: Bytes;
+        at: Date;
+        cursor?: string;
+    }): Promise<boolean>;
+    cursor(): Promise<string | undefined>;
+    spend(request: {
+        key: string;
+        paymentHash: Bytes;
+        charges: readonly Charge[];
+        at: Date;
+    }): Promise<Spend>;
+    refund(key: string): Promise<boolean>;
+    used(meter: string): Promise<bigint>;
+    sweep(now: Date): Promise<number>;
+}
+
+// storage/memory.d.ts
+import type { Jar } from './Jar.ts';
+import type { Store } from './Store.ts';
+export declare function memoryStore(): Store;
+export declare function memoryJar(): Jar;
