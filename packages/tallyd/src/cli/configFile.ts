@@ -26,7 +26,8 @@ export async function readConfig(io: Io, file: string | undefined): Promise<Conf
       `there is no ${CONFIG_FILE} here; docs/config.md shows one, and \`tally up --demo\` works without`,
     )
   const bytes = await readNamed(path)
-  return loadConfig(decode(bytes, name), name)
+  // Messages say the name as it was typed; paths in the file are relative to where it is.
+  return loadConfig(decode(bytes, name), io.cwd === process.cwd() ? name : path)
 }
 
 function decode(bytes: Uint8Array, name: string): string {

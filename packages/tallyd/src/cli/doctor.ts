@@ -45,17 +45,18 @@ async function examine(io: Io, file: string | undefined): Promise<readonly Check
   const { check, config } = await checkConfig(io, file)
   const state = config ? stateAt(config.state) : (findState(io.cwd) ?? stateAt(join(io.cwd, DIRECTORY)))
   const path = config?.store.kind === 'sqlite' ? config.store.path : state.store
-  const database = await checkDatabase(path)
+  const wallet = await checkWallet(io)
+  const running = wallet.state === 'ok'
   const { host, port } = config?.listen ?? { host: '127.0.0.1', port: 8402 }
   return [
     checkNode(),
     check,
     await checkDirectory(state),
     await checkKey(io, state, config),
-    database,
-    await checkPort(host, port, { running: database.state === 'warn' }),
+    await checkDatabase(path, { running }),
+    await checkPort(host, port, { running }),
     checkLdk(config),
-    await checkWallet(io),
+    wallet,
     await checkClock(io, path),
   ]
 }
@@ -129,7 +130,8 @@ async function checkKey(io: Io, { key }: State, config: Config | undefined): Pro
   return { name, state: 'ok', found: key }
 }
 
-async function checkDatabase(path: string): Promise<Check> {
+/** `running`: a wallet answers here, so tally runs, and that it holds its database and its port is no news. */
+async function checkDatabase(path: string, { running }: { running: boolean }): Promise<Check> {
   const name = 'database'
   if (!existsSync(path)) return { name, state: 'ok', found: `${path}, made on first start` }
   const { sqliteStore } = await import('tallystick/storage/sqlite')
@@ -138,13 +140,10 @@ async function checkDatabase(path: string): Promise<Check> {
     return { name, state: 'ok', found: path }
   } catch (error) {
     const busy = TallyError.is(error) && error.code === 'STORE_BUSY'
-    return busy
-      ? { name, state: 'warn', found: `${path} is in use; is tally running?`, fix: error.fix }
-      : failure(name, error)
+    return busy && running ? { name, state: 'ok', found: `${path}, in use by a running tally` } : failure(name, error)
   }
 }
 
-/** `running`: tally seems to run here, so that it holds its port is no news. */
 async function checkPort(host: string, port: number, { running }: { running: boolean }): Promise<Check> {
   const name = 'port'
   const found = `${host}:${port}`
@@ -156,8 +155,7 @@ async function checkPort(host: string, port: number, { running }: { running: boo
   if (!error) return { name, state: 'ok', found: `${found} is free` }
   if (error.code === 'EADDRINUSE' && running)
     return { name, state: 'ok', found: `${found} is taken, by a running tally it seems` }
-  const { fix } = new TallyError('PORT_TAKEN', '')
-  return { name, state: 'fail', found: `${found}: ${error.code ?? error.message}`, fix }
+  return failure(name, new TallyError('PORT_TAKEN', `cannot listen on ${found}: ${error.code ?? error.message}`))
 }
 
 function checkLdk(config: Config | undefined): Check {

@@ -141,8 +141,13 @@ async function dryRun(
   return exits.OK.code
 }
 
-/** What fetch throws for a server that cannot be talked to is an outcome for us. Our own errors pass. */
+/** What fetch throws for a server that cannot be talked to is an outcome for us. Our own errors name our own options. */
 function explain(error: unknown, url: URL): unknown {
+  if (TallyError.is(error) && error.code === 'BUDGET_EXCEEDED')
+    return new TallyError('BUDGET_EXCEEDED', `${error.message}; --max-cost raises that`, {
+      details: error.details,
+      cause: error,
+    })
   if (!(error instanceof TypeError)) return withoutWallet(error)
   if (error.message.startsWith('headers:')) return new TallyError('USAGE', error.message, { cause: error })
   if (error.cause instanceof Error) {
