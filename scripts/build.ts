@@ -18,7 +18,7 @@ export function build(name: Name): Outcome {
   for (const path of globSync('dist/**/*.d.ts', { cwd: folder })) rewriteImports(join(folder, path))
   stage(name)
   const wrong = globSync('dist/**/*.js', { cwd: folder }).filter((path) =>
-    /\.ts['"`]/.test(readFileSync(join(folder, path), 'utf8')),
+    /['"`]\.{1,2}\/[^'"`]*\.ts['"`]/.test(readFileSync(join(folder, path), 'utf8')),
   )
   return {
     ok: wrong.length === 0,
