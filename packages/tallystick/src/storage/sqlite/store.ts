@@ -30,20 +30,24 @@ export function sqliteStore(path: string): Store {
       return before ?? { ok: true, remaining: [] }
     }
     const meters = charges.map(({ meter }) => Buffer.from(meter, 'hex'))
-    const known = meters.map((meter) => sql.used.get(meter)?.['used'] as bigint | undefined)
+    const rows = meters.map((meter) => sql.meter.get(meter))
     const remaining: bigint[] = []
     for (const [index, charge] of charges.entries()) {
-      const left = charge.limit - (known[index] ?? 0n)
+      const left = charge.limit - usedOf(rows[index])
       if (left < charge.cost) return answered(key) ?? { ok: false, charge, remaining: left < 0n ? 0n : left }
       remaining.push(left - charge.cost)
     }
     // The usual key is new, so it is written first and looked up only when it turns out not to be.
     if (!sql.addAttempt.run(key, at.getTime(), packCharges(meters, charges, remaining)).changes) return answered(key)!
-    for (const [index, { cost, expires }] of charges.entries())
-      if (known[index] === undefined) sql.addMeter.run(meters[index]!, cost, expires.getTime())
-      else sql.charge.run(cost, expires.getTime(), meters[index]!)
+    for (const [index, { cost, expires }] of charges.entries()) {
+      const [meter, row] = [meters[index]!, rows[index]]
+      if (!row) sql.addMeter.run(meter, cost, expires.getTime())
+      else sql.charge.run(cost, meter)
+      // Apart, because naming an indexed column in an UPDATE rewrites the index even when nothing changes.
+      if (row && time(row['expires']) < expires) sql.extend.run(expires.getTime(), meter)
+    }
     // A meter belongs to one token, so whoever charged it before has marked the quote.
-    if (known[0] === undefined) sql.redeem.run(at.getTime(), paymentHash)
+    if (!rows[0]) sql.redeem.run(at.getTime(), paymentHash)
     return { ok: true, remaining }
   }
 
@@ -94,7 +98,7 @@ export function sqliteStore(path: string): Store {
 
     async used(meter) {
       checkMeter(meter)
-      return database.read(() => (sql.used.get(Buffer.from(meter, 'hex'))?.['used'] as bigint | undefined) ?? 0n)
+      return database.read(() => usedOf(sql.meter.get(Buffer.from(meter, 'hex'))))
     },
 
     async sweep(now) {
@@ -132,9 +136,10 @@ function statements(database: Database) {
     attempt: database.prepare('SELECT charges FROM attempts WHERE key = ?'),
     addAttempt: database.prepare('INSERT INTO attempts (key, at, charges) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
     dropAttempt: database.prepare('DELETE FROM attempts WHERE key = ?'),
-    used: database.prepare('SELECT used FROM meters WHERE meter = ?'),
+    meter: database.prepare('SELECT used, expires FROM meters WHERE meter = ?'),
     addMeter: database.prepare('INSERT INTO meters (meter, used, expires) VALUES (?, ?, ?)'),
-    charge: database.prepare('UPDATE meters SET used = used + ?, expires = max(expires, ?) WHERE meter = ?'),
+    charge: database.prepare('UPDATE meters SET used = used + ? WHERE meter = ?'),
+    extend: database.prepare('UPDATE meters SET expires = ? WHERE meter = ?'),
     giveBack: database.prepare('UPDATE meters SET used = used - ? WHERE meter = ?'),
     sweepQuotes: sweeper(database, 'quotes', 'payment_hash', 'paid = ? AND expires < ?'),
     sweepMeters: sweeper(database, 'meters', 'meter', 'expires < ?'),
@@ -147,6 +152,8 @@ function sweeper(database: Database, table: string, key: string, condition: stri
     `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${condition} LIMIT ${SWEEP_ROWS})`,
   )
 }
+
+const usedOf = (row: Row | undefined): bigint => (row ? integer(row['used']) : 0n)
 
 function readQuote(row: Row): Quote {
   return {
