@@ -143,7 +143,7 @@ test('what cannot be opened is named with its reason, and holds no lock', async 
 
   const nowhere = join(folder, 'missing', 'tally.db')
   assert.throws(() => sqliteStore(nowhere), refused('STORE_UNAVAILABLE', /cannot write .*missing.tally\.db: ENOENT/))
-  assert.throws(() => sqliteJar(folder), refused('STORE_UNAVAILABLE', /cannot open the jar/))
+  assert.throws(() => sqliteJar(join(newFile(), '..')), refused('STORE_UNAVAILABLE', /cannot open the jar/))
 })
 
 test(
