@@ -7,8 +7,9 @@
  * where each packet is type, length as varint, bytes. The L402 repository's own description of this layout is wrong and
  * omits the key derivation; what is here agrees with libmacaroons, go-macaroon, pymacaroons and js-macaroon.
  *
- * One token has one encoding: whatever decodes here encodes to the very same bytes. Refused therefore, though some of
- * those libraries take them: empty fields, a location on a first-party caveat, over-long varints, bytes after the end.
+ * One token has one encoding: whatever decodes here encodes to the very same bytes, save for the empty locations that
+ * pymacaroons writes. Refused therefore, though some of those libraries take them: other empty fields, a location on a
+ * first-party caveat, over-long varints, bytes after the end.
  */
 import { equalConstantTime, fromBase64 as bytesFromBase64, fromUtf8, toBase64 as bytesToBase64, utf8 } from './bytes.ts'
 import type { Bytes } from './bytes.ts'
@@ -192,7 +193,7 @@ export function decode(bytes: Bytes): Macaroon {
       if (!(high > 0 && high < 0x80)) throw malformed('a length is too big or spelled too long', at)
       length = (length & 0x7f) | (high << 7)
     }
-    if (length === 0) throw malformed('a field is empty', at)
+    if (length === 0 && type !== LOCATION) throw malformed('a field is empty', at)
     start = at
     at += length
     if (!(at <= bytes.length)) throw malformed('it ends too soon', start)
@@ -227,7 +228,7 @@ export function decode(bytes: Bytes): Macaroon {
     }
     if (caveats.length === MAX_CAVEATS)
       throw new TallyError('CAPABILITY_LIMIT', `token has more than ${MAX_CAVEATS} caveats`)
-    caveats.push({ id, vid, location: place })
+    caveats.push({ id, vid, location: place || undefined })
   }
   end()
   if (!optional(SIGNATURE) || at - start !== 32) throw malformed('expected a signature of 32 bytes', at)
