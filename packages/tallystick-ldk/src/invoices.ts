@@ -50,7 +50,7 @@ export class Invoices {
     const known = desk.journal.get('settlements/id')
     this.#listId = known ? Buffer.from(known).toString() : randomBytes(4).toString('hex')
     if (!known) desk.journal.put('settlements/id', this.#listId)
-    this.#sequence = Number(desk.journal.keys('settled/').at(-1)?.slice('settled/'.length) ?? 0)
+    this.#sequence = Number(desk.journal.getJson('settlements/last') ?? 0)
   }
 
   create(call: InvoiceCall): string {
@@ -170,6 +170,7 @@ export class Invoices {
     const paid = { at: this.#desk.now(), amount: String(event.amount_msat) }
     this.#put(hash, { ...row, state: 'paid', paid })
     this.#desk.journal.putJson(settlementKey(++this.#sequence), { hash, ...paid } satisfies SettlementRow)
+    this.#desk.journal.put('settlements/last', String(this.#sequence))
     this.#desk.journal.delete(heldKey(hash))
     this.#desk.reach('settlement-recorded')
     this.#desk.afterCommit(() => {

@@ -14,6 +14,7 @@ export class Journal {
   readonly #get: StatementSync
   readonly #put: StatementSync
   readonly #delete: StatementSync
+  readonly #keys: StatementSync
   readonly #range: StatementSync
   readonly #pending = new Map<string, Value | undefined>()
   readonly #reach: Reach
@@ -32,6 +33,7 @@ export class Journal {
     this.#get = this.#db.prepare('SELECT value FROM entry WHERE key = ?')
     this.#put = this.#db.prepare('INSERT INTO entry VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
     this.#delete = this.#db.prepare('DELETE FROM entry WHERE key = ?')
+    this.#keys = this.#db.prepare('SELECT key FROM entry WHERE key > ? AND key < ?')
     this.#range = this.#db.prepare('SELECT key, value FROM entry WHERE key > ? AND key < ? ORDER BY key LIMIT ?')
   }
 
@@ -62,7 +64,8 @@ export class Journal {
 
   /** Keys that start with `prefix`, in order, those not yet committed included. */
   keys(prefix: string): string[] {
-    const found = new Set(this.committed(prefix, prefix, Number.MAX_SAFE_INTEGER).map((row) => row.key))
+    const rows = this.#keys.all(prefix, end(prefix)) as { key: string }[]
+    const found = new Set(rows.map(({ key }) => key))
     for (const [key, value] of this.#pending) {
       if (!key.startsWith(prefix)) continue
       if (value === undefined) found.delete(key)
@@ -73,7 +76,7 @@ export class Journal {
 
   /** Entries on disk whose key starts with `prefix` and comes behind `after`, in order. */
   committed(prefix: string, after: string, limit: number): { key: string; value: Uint8Array }[] {
-    return this.#range.all(after, `${prefix}\u{10ffff}`, limit) as { key: string; value: Uint8Array }[]
+    return this.#range.all(after, end(prefix), limit) as { key: string; value: Uint8Array }[]
   }
 
   commit(): void {
@@ -101,3 +104,6 @@ export class Journal {
     this.#db.close()
   }
 }
+
+/** Behind every key that starts with `prefix`. */
+const end = (prefix: string): string => `${prefix}\u{10ffff}`

@@ -35,6 +35,8 @@ export class Supervisor {
   readonly #pending = new Map<number, Pending>()
   #worker: Worker | undefined
   #starting: Promise<Ready> | undefined
+  /** The thread before has let go of the files. */
+  #ended: Promise<unknown> = Promise.resolve()
   #fault: Fault | undefined
   #closed = false
   #ids = 0
@@ -98,18 +100,21 @@ export class Supervisor {
   }
 
   #start(): Promise<Ready> {
-    this.#starting = this.#startWithin(ATTEMPTS)
-    void this.#starting
-      .then(
-        () => {
-          for (const pending of this.#pending.values()) if (this.#worker) this.#send(this.#worker, pending)
-        },
-        (error: Error) => this.#abandon(error.message),
-      )
-      .finally(() => {
+    const starting = this.#startWithin(ATTEMPTS)
+    this.#starting = starting
+    void starting
+      .catch((error: Error) => this.#abandon(error.message))
+      .then(() => {
         this.#starting = undefined
+        this.#resume()
       })
-    return this.#starting
+    return starting
+  }
+
+  #resume(): void {
+    const worker = this.#worker
+    if (worker) for (const pending of this.#pending.values()) this.#send(worker, pending)
+    else if (this.#pending.size > 0) this.#restart()
   }
 
   async #startWithin(attempts: number): Promise<Ready> {
@@ -123,7 +128,8 @@ export class Supervisor {
     }
   }
 
-  #spawn(): Promise<Ready> {
+  async #spawn(): Promise<Ready> {
+    await this.#ended
     const { file, durable } = this.#options
     const workerData: WorkerOptions = { file, durable, module: this.#module, fault: this.#fault }
     // A fault is for one life.
@@ -132,7 +138,7 @@ export class Supervisor {
     const worker = new Worker(new URL(`./worker.${extension}`, import.meta.url), { workerData })
     return new Promise((resolve, reject) => {
       const end = (reason: string): void => {
-        void worker.terminate()
+        this.#ended = worker.terminate()
         reject(new Error(reason))
         if (this.#worker !== worker) return
         this.#worker = undefined
@@ -146,7 +152,8 @@ export class Supervisor {
         else if (message.kind === 'ready') {
           this.#worker = worker
           resolve(message.ready)
-        } else if (message.kind === 'settled') this.#options.onSettled()
+        } else if (worker !== this.#worker) return
+        else if (message.kind === 'settled') this.#options.onSettled()
         else this.#answered(message)
       })
     })

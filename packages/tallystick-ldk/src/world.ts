@@ -1,7 +1,8 @@
 /**
  * The embedded network: payer, router and payee in a line, wires between them, a chain and one journal. LDK is single-threaded
- * and passive here, so one scheduler drives everything in rounds: let nodes speak, act on their events, commit, deliver.
- * Nothing reaches another node or the application before it is on disk.
+ * and passive here, so one scheduler drives everything in rounds: let nodes speak, act on their events, deliver, and commit
+ * before the application is told anything. Real nodes must each save before they speak to each other; these share one
+ * batch, so what was not committed never happened for any of them.
  */
 import { randomBytes } from 'node:crypto'
 import { Chain } from './chain.ts'
@@ -128,11 +129,11 @@ export class World {
       const until = performance.now() + SLICE_MS
       let moved = true
       while (moved && performance.now() < until) moved = this.#round()
+      if (!moved || this.#outbox.length > 0) this.#commit()
       if (moved) {
         setImmediate(() => this.#slice())
         return
       }
-      this.#commit()
     } catch (error) {
       this.#closed = true
       this.#options.broken(error)
@@ -153,7 +154,6 @@ export class World {
       for (const event of events) this.#on(node, event)
       moved ||= events.length > 0
     }
-    if (this.#links.some((link) => link.waiting)) this.#commit()
     for (const link of this.#links) moved = link.deliver() || moved
     this.#options.reach('after-delivery')
     this.#links = this.#links.map((link) => {
