@@ -33,7 +33,7 @@ const faults: Fault[] = [
 
 describe('kill -9 of the embedded network', { concurrency: 2 }, () => {
   for (const fault of faults)
-    test(`at ${fault.point}, pass ${(fault.skip ?? 0) + 1}`, { timeout: 30_000 }, async () => {
+    test(`at ${fault.point}, pass ${(fault.skip ?? 0) + 1}`, { timeout: 120_000 }, async () => {
       const dir = join(root, `${fault.point}-${fault.skip ?? 0}`)
       cpSync(template, dir, { recursive: true })
       const told = await runUntilKilled(dir, fault)
