@@ -6,6 +6,8 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import module from 'node:module'
+import { fileURLToPath } from 'node:url'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 const source = new URL('../src/main.ts', import.meta.url)
@@ -16,6 +18,8 @@ if (major < 22 || (major === 22 && minor < 18)) {
   console.error(`tally needs Node 22.18 or newer and this is ${process.versions.node}: ${fix}.`)
   process.exitCode = 1
 } else if (!inClone || process.execArgv.includes('--conditions=source')) {
+  // Halves the time to start, which in a clone is mostly stripping types. Not in a shared directory: it holds code.
+  if (inClone) module.enableCompileCache(fileURLToPath(new URL('../../../node_modules/.cache/tally', import.meta.url)))
   const { main } = await import(inClone ? source.href : '../dist/main.js')
   process.exitCode = await main(process.argv.slice(2))
 } else {
