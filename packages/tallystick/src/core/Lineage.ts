@@ -74,7 +74,7 @@ function endOf(ends: ReadonlyMap<string, number>, services: readonly Service[] =
 export function checkNotEmpty({ placed, end }: Lineage): void {
   for (const at of placed) {
     const { key, room, value } = at.caveat
-    if (room.meet(value, value) === undefined) throw refusal('CAVEAT_EMPTY', at, 'it allows nothing')
+    if (room.meter?.limit(value) === 0n) throw refusal('CAVEAT_EMPTY', at, 'it allows nothing')
     if (key === 'after' && (value as number) >= end)
       throw refusal('CAVEAT_EMPTY', at, 'it begins when the token has expired')
   }

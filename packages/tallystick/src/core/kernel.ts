@@ -250,7 +250,7 @@ export interface Kernel {
   chain(pads: Int32Array, messages: readonly Bytes[], prefix?: Bytes): readonly Bytes[] | undefined
 }
 
-/** undefined where there is no WebAssembly, no SIMD, or a policy against making code. */
+/** undefined where there is no WebAssembly, no SIMD, a policy against making code, or words are the other way round. */
 export function openKernel(K: Int32Array, IV: Int32Array): Kernel | undefined {
   let exports: WebAssembly.Exports
   try {
@@ -262,6 +262,8 @@ export function openKernel(K: Int32Array, IV: Int32Array): Kernel | undefined {
   const hash = exports['hash'] as (length: number) => void
   const bytes = new Uint8Array((exports['memory'] as WebAssembly.Memory).buffer)
   const words = new Int32Array(bytes.buffer)
+  words[0] = 1
+  if (bytes[0] !== 1) return undefined
   bytes.fill(0xff, MASK, MASK + 64)
   bytes[STOP + 64] = 0x80
   return {
@@ -291,7 +293,9 @@ export function openKernel(K: Int32Array, IV: Int32Array): Kernel | undefined {
       }
       words.set(pads, STATE / 4)
       chain(messages.length)
-      return messages.map((_, i) => bytes.slice(TAGS + 32 * i, TAGS + 32 * i + 32))
+      const tags: Bytes[] = []
+      for (let at = TAGS; tags.length < messages.length; at += 32) tags.push(bytes.slice(at, at + 32))
+      return tags
     },
   }
 }
