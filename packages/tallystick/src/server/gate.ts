@@ -52,6 +52,8 @@ export interface GateOptions {
 
 /** Verified credentials remembered, a few kilobytes each. */
 const REMEMBERED = 10_000
+/** Milliseconds between two times that the store is asked to forget what no longer matters. */
+const SWEEP_EVERY = 3_600_000
 /** More credentials than this in one request are somebody guessing. */
 const MOST_CREDENTIALS = 4
 
@@ -66,6 +68,9 @@ export function createGate(options: GateOptions): Gate {
     location: options.location ?? service,
   })
   const verified = new Map<string, Capability.Authentic>()
+  // Attempts are named in the order of their making: neighbours in the store's index, which makes durable charges cheaper.
+  const life = crypto.randomUUID()
+  let attempts = 0
   const stop = new AbortController()
   const following = followSettlements({
     lightning,
@@ -74,6 +79,23 @@ export function createGate(options: GateOptions): Gate {
     onSettled: ({ paymentHash }) => quoter.close(paymentHash),
     ...(options.onTrouble && { onTrouble: options.onTrouble }),
   })
+
+  const sweeping = setInterval(() => {
+    void background(store.sweep(clock()))
+  }, SWEEP_EVERY)
+  // Timers are numbers in a browser.
+  if (typeof sweeping === 'object') sweeping.unref()
+
+  /** For work nobody waits for: our own errors are told, bugs are not swallowed. */
+  function background(work: Promise<unknown>): Promise<void> {
+    return work.then(
+      () => {},
+      (error: unknown) => {
+        if (!TallyError.is(error)) throw error
+        options.onTrouble?.(error)
+      },
+    )
+  }
 
   /** The first credential of the request that verifies; undefined when there is none at all. */
   function authenticate(call: Call): Capability.Authentic | undefined {
@@ -117,9 +139,9 @@ export function createGate(options: GateOptions): Gate {
   async function charge(grant: Grant): Promise<Admission | TallyError> {
     const { charges, paymentHash } = grant
     if (charges.length === 0) return { kind: 'granted', grant, release: async () => {} }
-    const attempt = crypto.randomUUID()
+    const attempt = `${life}-${(attempts++).toString(16).padStart(12, '0')}`
     const spent = await store.spend({ key: attempt, paymentHash, charges, at: clock() })
-    if (spent.ok) return { kind: 'granted', grant, release: () => refund(attempt) }
+    if (spent.ok) return { kind: 'granted', grant, release: () => background(store.refund(attempt)) }
     const { caveat, link } = spent.charge
     return new TallyError(
       'CAPABILITY_SPENT',
@@ -128,15 +150,6 @@ export function createGate(options: GateOptions): Gate {
         details: { caveat, ...(link !== undefined && { link }), remaining: `${spent.remaining}` },
       },
     )
-  }
-
-  async function refund(attempt: string): Promise<void> {
-    try {
-      await store.refund(attempt)
-    } catch (error) {
-      if (!TallyError.is(error)) throw error
-      options.onTrouble?.(error)
-    }
   }
 
   async function admit(call: Call, offer: Offer): Promise<Admission> {
@@ -163,6 +176,7 @@ export function createGate(options: GateOptions): Gate {
     service,
     admit,
     async [Symbol.asyncDispose]() {
+      clearInterval(sweeping)
       stop.abort()
       await following
     },

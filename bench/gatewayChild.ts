@@ -1,0 +1,52 @@
+/**
+ * The gateway in a process of its own, over a simulated node so that Lightning is not what is measured. `free` routes go
+ * through the same proxy without the check. argv: upstream port, store (`memory` or a file). Tells its parent the port and
+ * answers {buy} with credentials.
+ */
+import { Challenge, Credential, Key, sats } from 'tallystick/core'
+import { sim } from 'tallystick/lightning/sim'
+import { createGate } from 'tallystick/server'
+import { memoryStore } from 'tallystick/storage'
+import { sqliteStore } from 'tallystick/storage/sqlite'
+import { loadConfig } from '../packages/tallyd/src/config.ts'
+import { createGateway } from '../packages/tallyd/src/gateway/server.ts'
+
+const [upstream, where] = process.argv.slice(2) as [string, string]
+const wallet = sim({ clock: () => new Date(), balance: sats(10n ** 15n) })
+const store = where === 'memory' ? memoryStore() : sqliteStore(where)
+const gate = createGate({ key: Key.random(), store, lightning: wallet })
+const config = loadConfig(
+  `
+listen: 127.0.0.1:0
+lightning: sim
+services:
+  bench:
+    upstream: http://127.0.0.1:${upstream}
+    routes:
+      GET /free: free
+      GET /pass: { price: 1 sat, pass: 1h }
+      GET /uses: { price: 1 msat, uses: 1000000000 }
+      GET /fresh/*: 1 sat
+`,
+  'bench.yaml',
+)
+const gateway = createGateway({ config, gates: new Map([['bench', gate]]) })
+const { port } = await gateway.listen()
+
+/** A credential for a route, bought as a client would: each from an address of its own, so that each gets its own invoice. */
+async function buy(route: string, client: number): Promise<string> {
+  const { offer } = config.services[0]!.routes.find(({ key }) => key === `GET ${route}`)!
+  const call = { method: 'GET', target: route, client: `client-${client}`, header: () => [] }
+  const admission = await gate.admit(call, offer!)
+  if (admission.kind !== 'challenge') throw new Error(`expected a challenge, got ${admission.kind}`)
+  const values = admission.answer.headers.filter(([name]) => name === 'www-authenticate').map(([, value]) => value)
+  const { macaroon, invoice } = Challenge.parse(values)[0]!
+  const payment = await wallet.pay({ bolt11: invoice, maxFee: sats(1) })
+  if (payment.state !== 'paid') throw new Error('the simulated node did not pay')
+  return Credential.format({ scheme: 'L402', macaroon, preimage: payment.preimage })
+}
+
+process.on('message', ({ route, count }: { route: string; count: number }) => {
+  void Promise.all(Array.from({ length: count }, (_, i) => buy(route, i))).then((bought) => process.send!(bought))
+})
+process.send!(port)

@@ -1,0 +1,34 @@
+/** `npm run bench`: every figure the docs quote, paired in one run. `--quick` for CI, `--only NAME`, `--json`. */
+import { parseArgs } from 'node:util'
+import { embeddedBench } from './embedded.ts'
+import { gatewayBench } from './gateway.ts'
+import { print, type Bench } from './report.ts'
+import { verifyBench } from './verify.ts'
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+const benches: Record<string, (options: { quick: boolean }) => Promise<Bench>> = {
+  verify: verifyBench,
+  gateway: gatewayBench,
+  embedded: embeddedBench,
+}
+
+if (values.only !== undefined && !(values.only in benches)) {
+  console.error(`unknown bench "${values.only}"; there are: ${Object.keys(benches).join(', ')}`)
+  process.exit(2)
+}
+
+const results: Bench[] = []
+for (const [name, bench] of Object.entries(benches)) {
+  if (values.only !== undefined && values.only !== name) continue
+  const result = await bench({ quick: values.quick })
+  results.push(result)
+  if (!values.json) print(result)
+}
+if (values.json) console.log(JSON.stringify(results, undefined, 2))
