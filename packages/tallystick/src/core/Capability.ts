@@ -102,20 +102,22 @@ export function attenuate(macaroon: Macaroon.Macaroon, caveats: readonly CaveatL
 /** Aperture enforces these. */
 const isPlain = (key: string): boolean => key === 'services' || key.endsWith('_valid_until')
 
+const PROFILED = Caveat.profile().text
+
+const keyOf = (text: string): string => text.slice(0, Math.max(0, text.indexOf('=')))
+
 function isProfiled(macaroon: Macaroon.Macaroon): boolean {
   for (const text of textsOf(macaroon)) {
     if (text === undefined) return false
-    const key = text.slice(0, text.indexOf('='))
-    if (key === 'profile') return text === Caveat.profile().text
-    if (!isL402(key)) return false
+    if (text.startsWith('profile=')) return text === PROFILED
+    if (!isL402(keyOf(text))) return false
   }
   return false
 }
 
 /** A holder may narrow what it does not understand: the verifier, who does, still judges it. */
 function known(text: string, profiled: boolean): readonly Caveat.Caveat[] {
-  const equals = text.indexOf('=')
-  if (!profiled && !isPlain(text.slice(0, equals))) return []
+  if (!profiled && !isPlain(keyOf(text))) return []
   try {
     return [Caveat.parse(text)]
   } catch (error) {

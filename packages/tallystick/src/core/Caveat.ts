@@ -47,8 +47,12 @@ export function parse(text: string): Caveat {
 const refused = (code: TallyError['code'], text: string, why: string): TallyError =>
   new TallyError(code, `caveat \`${show(text)}\`: ${why}`, { details: { caveat: show(text) } })
 
-/** A caveat for messages and logs: whatever might be a secret is left out, also when the key is misspelled. */
-export const show = (text: string): string => text.replace(/[0-9a-fA-F]{32,}/g, '…').slice(0, 200)
+/** For messages and logs: without whatever might be a secret, also when the key is misspelled, or drive a terminal. */
+export const show = (text: string): string =>
+  text
+    .replace(/[0-9a-fA-F]{32,}/g, '…')
+    .replace(/[^\x20-\x7e…]/g, '?')
+    .slice(0, 200)
 
 /** What both allow, when they restate one dimension; undefined when that is nothing. */
 export function meet(a: Caveat, b: Caveat): Caveat | undefined {
@@ -65,7 +69,12 @@ export function witness(a: Caveat, b: Caveat): string | undefined {
 
 /** Names with their tiers: `{ search: 0 }`. */
 export const services = (tiers: Readonly<Record<string, number>>): Caveat =>
-  parse('services=' + Object.entries(tiers).map((entry) => entry.join(':')).join(','))
+  parse(
+    'services=' +
+      Object.entries(tiers)
+        .map((entry) => entry.join(':'))
+        .join(','),
+  )
 
 export const validUntil = (service: string, time: Date): Caveat =>
   parse(`${service}_valid_until=${Math.floor(seconds(time))}`)

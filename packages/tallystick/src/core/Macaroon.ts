@@ -25,7 +25,7 @@ export interface MacaroonCaveat {
   readonly location?: string | undefined
 }
 
-/** Immutable: everything here returns a new one and shares no bytes with the caller. */
+/** Immutable: everything here returns a new one, and copies what it is given, save for `decode`. */
 export interface Macaroon {
   /** A hint: the chain does not cover it. */
   readonly location: string
