@@ -17,18 +17,23 @@ export interface Running extends AsyncDisposable {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-export async function up(options: { state?: string; args?: readonly string[] } = {}): Promise<Running> {
+export async function up(options: { state?: string; args?: readonly string[]; cwd?: string } = {}): Promise<Running> {
   const state = options.state ?? mkdtempSync(path.join(tmpdir(), 'tally-'))
   const args = options.args ?? ['up', '--demo', '--port', '0', '--state', state]
-  const child = spawn(process.execPath, [tally, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [tally, ...args], {
+    cwd: options.cwd ?? root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const output: string[] = []
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
   const url = await new Promise<string>((resolve, reject) => {
+    let found: string | undefined
     for (const stream of [child.stdout, child.stderr])
       createInterface({ input: stream }).on('line', (line) => {
         output.push(line)
-        const found = /curl -i (http:\/\/[^/\s]+)/.exec(line)
-        if (found) resolve(found[1]!)
+        found ??= /curl -i (http:\/\/[^/\s]+)/.exec(line)?.[1]
+        // The last line of the banner, so that the whole of it can be read.
+        if (found !== undefined && line.startsWith('Ctrl-C')) resolve(found)
       })
     void exited.then((code) => reject(new Error(`tally up ended with ${code}:\n${output.join('\n')}`)))
   })

@@ -13,7 +13,7 @@ export const gateway = defineCommand({
   maxArgs: 0,
   options: { config: configOption },
   notes: `Stops on Ctrl-C or SIGTERM when the requests under way have finished; a second one cuts them.
-With --json one JSON object per line on stdout: "ready", then one per request.`,
+With --json one JSON object per line on stdout, each with an "event": "ready", "request", "stopping".`,
   examples: [
     ['tally gateway', 'with ./tally.yaml'],
     ['tally gateway --config shop.yaml --json', 'as a service'],

@@ -32,7 +32,7 @@ export const up = defineCommand({
     state: stateOption,
   },
   notes: `Stops on Ctrl-C or SIGTERM when the requests under way have finished; a second Ctrl-C cuts them.
-With --json one JSON object per line on stdout: "ready", then one per request.`,
+With --json one JSON object per line on stdout, each with an "event": "ready", "request", "stopping".`,
   examples: [
     ['tally up --demo', 'watch a request being paid for'],
     ['tally up', 'with ./tally.yaml'],
@@ -74,7 +74,7 @@ export interface ServeOptions {
 }
 
 export async function serve(options: ServeOptions): Promise<ExitCode> {
-  const { io, json, demo, config } = options
+  const { io, demo, config } = options
   const { startDaemon } = await import('../daemon.ts')
   const first = Promise.withResolvers<void>()
   const second = Promise.withResolvers<void>()
@@ -90,7 +90,7 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
   // Asked to stop while starting: do not announce what is about to go.
   if (stops === 0) await report.ready(daemon)
   await first.promise
-  if (!json) await io.stderr.write('stopping…\n').catch(() => {})
+  await report.stopping()
   void second.promise.then(() => daemon.cut())
   await daemon.stop()
   return exits.OK.code
@@ -99,6 +99,7 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
 interface Reporter {
   readonly event: (event: DaemonEvent) => void
   ready(daemon: Daemon): Promise<void>
+  stopping(): Promise<void>
 }
 
 /** Lines are written in order; a terminal that went away does not stop a gateway. */
@@ -119,6 +120,7 @@ function reporter(options: ServeOptions): Reporter {
       if (json) await write('stdout', `${readyJson(daemon, took)}\n`)
       else await write('stdout', options.demo ? banner(io, style, daemon, { took, balance }) : readyText(daemon, took))
     },
+    stopping: () => (json ? write('stdout', '{"event":"stopping"}\n') : write('stderr', 'stopping…\n')),
   }
 }
 
