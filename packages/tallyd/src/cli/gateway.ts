@@ -4,14 +4,14 @@
  */
 import { defineCommand } from './Command.ts'
 import { configOption, readConfig } from './configFile.ts'
-import { serve } from './up.ts'
+import { override, portOption, serve, stateOption } from './up.ts'
 
 export const gateway = defineCommand({
   name: 'gateway',
   summary: 'Run the gateway in front of your own service',
   args: '',
   maxArgs: 0,
-  options: { config: configOption },
+  options: { config: configOption, port: portOption, state: stateOption },
   notes: `Stops on Ctrl-C or SIGTERM when the requests under way have finished; a second one cuts them.
 With --json one JSON object per line on stdout, each with an "event": "ready", "request", "stopping".`,
   examples: [
@@ -20,6 +20,6 @@ With --json one JSON object per line on stdout, each with an "event": "ready", "
   ],
   async run({ io, style, json, options }) {
     const config = await readConfig(io, options.config)
-    return await serve({ io, style, json, demo: false, config })
+    return await serve({ io, style, json, demo: false, config: override(io, config, options) })
   },
 })
