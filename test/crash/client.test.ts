@@ -1,8 +1,7 @@
 /**
  * kill -9 of a paying client at every step of a purchase, and of the purchase that resumes it. The gate, the wallet and
- * the money live on in this process, as they would on other machines. Whatever the moment: the next call ends in 200,
- * the wallet was asked to pay exactly as
- * often as the server answered, and the jar has nothing left open.
+ * the money live on in this process, as they would on other machines. Whatever the moment: the next call ends in 200, the
+ * wallet was asked to pay exactly as often as the server answered, and the jar has nothing left open.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -50,7 +49,7 @@ const sell = paid(gate, { price: '10 sat' }, async (req: IncomingMessage, res: S
   res.end(`answer ${req.url}`)
 })
 
-const shop: RequestListener = async (req, res) => {
+async function shop(req: IncomingMessage, res: ServerResponse): Promise<void> {
   if (req.headers.authorization !== undefined) {
     if (await reached(req.url!, 'credential lost')) return
     await reached(req.url!, 'credential sent')
@@ -66,7 +65,7 @@ const shop: RequestListener = async (req, res) => {
 }
 
 /** The wallet role in its smallest form. */
-const wallet: RequestListener = async (req, res) => {
+async function wallet(req: IncomingMessage, res: ServerResponse): Promise<void> {
   assert.equal(req.headers.authorization, `Bearer ${TOKEN}`)
   const reply = (body: object): void => void res.end(JSON.stringify(body))
   if (req.method === 'GET') {
@@ -168,7 +167,7 @@ const scenarios: readonly Scenario[] = [
 ]
 
 describe('a client killed at', { concurrency: 4 }, () => {
-  scenarios.forEach(({ name, faults, answeredInVain }, i) =>
+  for (const [i, { name, faults, answeredInVain }] of scenarios.entries())
     test(name, async () => {
       const path = `/work-${i}`
       for (const fault of faults) assert.deepEqual(await live(path, fault), { signal: 'SIGKILL', output: '' })
@@ -184,6 +183,5 @@ describe('a client killed at', { concurrency: 4 }, () => {
         Array.from({ length: purchases }, () => `dead ${sats(10)}`),
       )
       assert.equal(await jar.spent({ since: new Date(0) }), sats(10 * purchases))
-    }),
-  )
+    })
 })

@@ -76,7 +76,7 @@ test('reservations nobody came back for are settled before a budget is called fu
   assert.equal(await codeOf(dying(page('two'))), 'NODE_UNAVAILABLE')
   // 26 are reserved for payments that were never sent, and whose invoices can still be paid: they keep their place.
   assert.equal(await codeOf(world.fetch(page('three'))), 'BUDGET_EXCEEDED')
-  world.now = new Date(world.now.getTime() + 600_000)
+  world.now = new Date(world.now.getTime() + 610_000)
   assert.equal((await world.fetch(page('three'))).status, 200)
   assert.deepEqual(
     (await world.jar.all()).map(({ path, state }) => `${path} ${state}`),

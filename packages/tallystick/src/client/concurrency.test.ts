@@ -19,7 +19,7 @@ for (const shared of [true, false])
 
 test('N parallel requests for one use each, where only the server can count, pay N times', async () => {
   for (const spent of ['reason', '402', '401'] as const) {
-    const world = openWorld({ uses: 1, spent, token: undefined!, caveats: () => ['x = y'] })
+    const world = openWorld({ uses: 1, spent, caveats: () => ['x = y'] })
     const responses = await Promise.all(times(8, () => world.fetch(URL_A)))
     assert.ok(responses.every(({ status }) => status === 200))
     assert.equal(world.asked.length, 8)

@@ -105,8 +105,8 @@ export interface Wish {
   readonly now: Date
 }
 
-/** A payment needs time: with less than this left, the payee's node may refuse it on arrival. */
-const MARGIN = 10_000
+/** Milliseconds. A payment needs time: with less than this left, the payee's node may refuse it on arrival. */
+export const MARGIN = 10_000
 
 /** Throws the INVOICE_* or TERMS_* error of the first thing that is wrong. */
 export function judge({ challenge, problem }: Offered, route: Route, wish: Wish): Quote {

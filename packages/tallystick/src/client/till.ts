@@ -11,7 +11,7 @@ import type { Payer, Payment } from '../lightning/Lightning.ts'
 import type { Cap, Jar, Kept, Purchase } from '../storage/Jar.ts'
 import { isFor } from './choose.ts'
 import type { PayEvent } from './events.ts'
-import { checkTimeLeft } from './policy.ts'
+import { MARGIN } from './policy.ts'
 import type { Route } from './request.ts'
 import { unlessAborted } from './wait.ts'
 
@@ -112,19 +112,20 @@ export function createTill(options: TillOptions): Till {
     const payment = await lookup(purchase, signal)
     emit({ type: 'resumed', paymentHash, state: payment?.state ?? 'unsent' })
     if (payment) return (await settle(purchase, payment)).state === 'paid'
-    if (!tooLate(purchase)) return (await pay(purchase, signal)).state === 'paid'
+    const time = timeOf(purchase)
+    if (time === 'payable') return (await pay(purchase, signal)).state === 'paid'
+    if (time === 'closing') throw pending(purchase)
     await jar.release(paymentHash)
     return false
   }
 
-  function tooLate({ bolt11 }: Purchase): boolean {
-    try {
-      checkTimeLeft(Invoice.decode(bolt11).expires, clock())
-      return false
-    } catch (error) {
-      if (TallyError.is(error) && error.code === 'INVOICE_EXPIRED') return true
-      throw error
-    }
+  /**
+   * For a payment that the wallet does not know. A request to pay may have been lost, or still be under way to it: then it
+   * may be repeated, as both name the same payment, but the reservation goes only when the invoice is surely expired.
+   */
+  function timeOf({ bolt11 }: Purchase): 'payable' | 'closing' | 'over' {
+    const left = Invoice.decode(bolt11).expires.getTime() - clock().getTime()
+    return left >= MARGIN ? 'payable' : left > -MARGIN ? 'closing' : 'over'
   }
 
   /** Reservations that nobody came back for fill a budget: settles those whose outcome is known. True if any was. */
@@ -142,7 +143,7 @@ export function createTill(options: TillOptions): Till {
     const purchase = await jar.get(paymentHash)
     if (purchase?.state !== 'reserved') return true
     const payment = await wallet.lookupPayment(paymentHash)
-    if (payment?.state === 'pending' || (!payment && !tooLate(purchase))) return false
+    if (payment?.state === 'pending' || (!payment && timeOf(purchase) !== 'over')) return false
     if (payment) await settle(purchase, payment)
     else await jar.release(paymentHash)
     return true
