@@ -38,7 +38,7 @@ export function banner(
     parts,
     `${style.good(`Ready in ${seconds(took)}.`)} In a second terminal, from this directory:\n`,
     ...commands.map(([why, command]) => `  ${style.dim(why!)}\n    ${style.bold(command!)}\n`),
-    'Ctrl-C stops it.\n',
+    'Ctrl-C stops it.',
   ].join('\n')
 }
 

@@ -8,6 +8,7 @@ import { defineCommand } from './Command.ts'
 import { configOption, readConfig } from './configFile.ts'
 import { exits, type ExitCode } from './exit.ts'
 import type { Io } from './Io.ts'
+import { createLog } from './log.ts'
 import type { Style } from './style.ts'
 import { printable } from './table.ts'
 import { seconds } from './time.ts'
@@ -102,25 +103,28 @@ interface Reporter {
   stopping(): Promise<void>
 }
 
-/** Lines are written in order; a terminal that went away does not stop a gateway. */
-function reporter(options: ServeOptions): Reporter {
-  const { io, style, json } = options
-  let written = Promise.resolve()
-  const write = (to: 'stdout' | 'stderr', text: string): Promise<void> =>
-    (written = written.then(() => io[to].write(text)).catch(() => {}))
+function reporter({ io, style, json, demo }: ServeOptions): Reporter {
+  const left = (count: number): string =>
+    json ? JSON.stringify({ event: 'left-out', count }) : style.dim(`… ${count} lines left out`)
+  const results = createLog(io, 'stdout', { left })
+  const events = json ? results : createLog(io, 'stderr', { left })
   return {
     event(event) {
       const line = json ? jsonLine(event) : textLine(event, style)
-      if (line !== undefined) void write(json ? 'stdout' : 'stderr', `${line}\n`)
+      if (line !== undefined) events.line(line)
     },
     async ready(daemon) {
       // Since the process began, which is what people wait for.
       const took = performance.now()
       const balance = Amount.format(await daemon.lightning.payer.balance())
-      if (json) await write('stdout', `${readyJson(daemon, took)}\n`)
-      else await write('stdout', options.demo ? banner(io, style, daemon, { took, balance }) : readyText(daemon, took))
+      if (json) results.line(readyJson(daemon, took))
+      else results.line(demo ? banner(io, style, daemon, { took, balance }) : readyText(daemon, took))
+      await results.drained()
     },
-    stopping: () => (json ? write('stdout', '{"event":"stopping"}\n') : write('stderr', 'stopping…\n')),
+    async stopping() {
+      events.line(json ? '{"event":"stopping"}' : 'stopping…')
+      await events.drained()
+    },
   }
 }
 
@@ -165,5 +169,5 @@ function readyJson(daemon: Daemon, took: number): string {
 }
 
 function readyText({ url, lightning, state }: Daemon, took: number): string {
-  return `ready in ${seconds(took)}: ${url}, Lightning ${lightning.kind}, state in ${state.dir}\n`
+  return `ready in ${seconds(took)}: ${url}, Lightning ${lightning.kind}, state in ${state.dir}`
 }
