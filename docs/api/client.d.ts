@@ -162,6 +162,7 @@ export interface Wish {
     readonly network: string | undefined;
     readonly now: Date;
 }
+export declare const MARGIN = 10000;
 export declare function judge({ challenge, problem }: Offered, route: Route, wish: Wish): Quote;
 export declare function checkTimeLeft(expires: Date, now: Date): void;
 export declare function checkPrice({ amount, origin }: Quote, perRequest: Msat): void;
