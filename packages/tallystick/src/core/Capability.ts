@@ -8,17 +8,18 @@
  *
  * `authenticate` does all that does not depend on the request, so its result can be kept; `authorize` does the rest.
  */
-import { equalConstantTime, fromUtf8, randomBytes, toHex, utf8, type Bytes } from './bytes.ts'
+import { equalConstantTime, fromUtf8, randomBytes, toHex, type Bytes } from './bytes.ts'
 import * as Caveat from './Caveat.ts'
 import type { CaveatLike } from './Caveat.ts'
 import type { Action } from './caveats/Room.ts'
 import { TallyError } from './errors.ts'
 import type { Charge, Grant } from './Grant.ts'
-import { hmacWith, padsOf, sha256, type Pads } from './hmac.ts'
+import { sha256 } from './hmac.ts'
 import * as Identifier from './Identifier.ts'
 import type { Key } from './Key.ts'
 import { checkNotEmpty, refusal, trace, type Placed } from './Lineage.ts'
 import * as Macaroon from './Macaroon.ts'
+import { meterTag, revocationTag } from './tags.ts'
 
 export type { Action } from './caveats/Room.ts'
 
@@ -38,8 +39,22 @@ export interface Authentic {
   readonly expires: Date | undefined
   readonly conditions: readonly Placed[]
   readonly meters: readonly Meter[]
+  /** The issuer's first, then that of each link: what a revocation can name. */
+  readonly hands: readonly Hand[]
   /** Service → when it ends; '' for all others. */
   readonly ends: ReadonlyMap<string, Date>
+}
+
+/** Somebody who had the token, and so what stops when that hand is cut off: all that begins with this prefix. */
+export interface Hand {
+  /** 64 hex digits. The issuer's is the token id; that of a link is derived from the chain just after it (tags.ts). */
+  readonly tag: string
+  /** As its giver wrote it, `name#salt`; undefined for the issuer. */
+  readonly link: string | undefined
+  /** How many caveats the prefix has. */
+  readonly length: number
+  /** From when on nothing that begins with the prefix can be used. */
+  readonly ends: Date | undefined
 }
 
 /** Brands exist in types only; their makers add them. */
@@ -158,7 +173,7 @@ export function authenticate(
   placed.forEach((at, i) => {
     const { room, value } = at.caveat
     if (room.meter)
-      meters.push({ placed: at, id: meterId(key, tags[i]!), limit: room.meter.limit(value), expires: dateOf(at.end)! })
+      meters.push({ placed: at, id: meterTag(key, tags[i]!), limit: room.meter.limit(value), expires: dateOf(at.end)! })
   })
   const made: Unbranded<Authentic> = {
     tokenId,
@@ -168,6 +183,7 @@ export function authenticate(
     expires: dateOf(end),
     conditions: placed.filter(({ caveat }) => !caveat.room.secret),
     meters,
+    hands: handsOf(key, tokenId, placed, tags),
     ends: datesOf(ends),
   }
   return made as Authentic
@@ -195,17 +211,32 @@ const LATEST = 8_640_000_000_000
 const dateOf = (seconds: number): Date | undefined =>
   seconds === Infinity ? undefined : new Date(Math.min(seconds, LATEST) * 1000)
 
-const meterKeys = new WeakMap<Key, Pads>()
-const METER = utf8('m1')
+function handsOf(key: Key, tokenId: Bytes, placed: readonly Placed[], tags: readonly Bytes[]): readonly Hand[] {
+  // What stands before the profile was minted, whoever holds the token, so its end is that of all.
+  const minted = placed.find(({ caveat }) => caveat.key === 'profile')
+  const hands: Hand[] = [{ tag: toHex(tokenId), link: undefined, length: 0, ends: dateOf(minted?.end ?? Infinity) }]
+  placed.forEach(({ caveat, end }, i) => {
+    if (caveat.key !== 'link') return
+    const link = caveat.room.format(caveat.value)
+    hands.push({ tag: revocationTag(key, tags[i]!), link, length: i + 1, ends: dateOf(end) })
+  })
+  return hands
+}
 
-/** The chain value itself is a bearer secret, so a store gets only this. */
-function meterId(key: Key, tag: Bytes): string {
-  let pads = meterKeys.get(key)
-  if (!pads) {
-    pads = padsOf(key.derive('meter'))
-    meterKeys.set(key, pads)
-  }
-  return toHex(hmacWith(pads, tag, METER))
+/** The hands of any token of this issuer, read without its preimage. Throws CAPABILITY_INVALID for one of another. */
+export function hands(macaroon: Macaroon.Macaroon, options: { readonly key: Key }): readonly Hand[] {
+  const { key } = options
+  const tags = Macaroon.verify(rootKey(key, macaroon.identifier), macaroon)
+  const { tokenId } = Identifier.decode(macaroon.identifier)
+  const first = textsOf(macaroon).flatMap((text, i) => (text === undefined ? [] : [{ text, tag: tags[i]!, i }]))
+  const { placed } = trace(first.map(({ text }) => Caveat.parse(text)))
+  const found = handsOf(
+    key,
+    tokenId,
+    placed,
+    first.map(({ tag }) => tag),
+  )
+  return found.map((hand) => (hand.length === 0 ? hand : { ...hand, length: first[hand.length - 1]!.i + 1 }))
 }
 
 /** Judges one action. Throws CAPABILITY_EXPIRED, or CAVEAT_REFUSED naming caveat and link. Charging is left to the store. */
@@ -232,7 +263,9 @@ function chargeOf({ placed, id, limit, expires }: Meter, action: Action): Charge
   const { caveat, link } = placed
   const metering = caveat.room.meter!
   const { kind } = metering
-  return { meter: id, kind, cost: metering.cost(action), limit, expires, caveat: caveat.text, link }
+  const period = metering.period?.(caveat.value)
+  const cost = metering.cost(action)
+  return { meter: id, kind, cost, limit, expires, caveat: caveat.text, link, ...(period !== undefined && { period }) }
 }
 
 /** `authenticate` and `authorize` in one, for a token that is seen once. */

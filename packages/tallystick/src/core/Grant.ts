@@ -9,11 +9,13 @@ import type { Bytes } from './bytes.ts'
 export interface Charge {
   /** 64 hex digits: HMAC(K_meter, "m1" ‖ chain signature just after the caveat). Appending caveats does not change it. */
   readonly meter: string
-  readonly kind: 'uses' | 'budget'
-  /** 1 for uses; msat for budget. */
+  readonly kind: 'uses' | 'budget' | 'rate'
+  /** 1 for uses and rate; msat for budget. */
   readonly cost: bigint
   /** In the same unit, from the authenticated caveat. */
   readonly limit: bigint
+  /** Seconds: the limit holds for each window of so many, one following the other since 1970. Without it, for ever. */
+  readonly period?: number
   /** When the meter can no longer be charged and may be forgotten. */
   readonly expires: Date
   /** The caveat as written, and the name of the link it belongs to (undefined: minted by the issuer). */

@@ -16,6 +16,12 @@ export const errors = {
   CAPABILITY_INVALID: { status: 402, fix: 'Ask for a new quote: send the request without credentials.' },
   CAPABILITY_EXPIRED: { status: 402, fix: 'Ask for a new quote: send the request without credentials.' },
   CAPABILITY_SPENT: { status: 402, fix: 'Ask for a new quote: send the request without credentials.' },
+  CAPABILITY_REVOKED: {
+    status: 402,
+    fix: 'Ask whoever handed you this token for another, or send the request without credentials to get a quote.',
+  },
+  RATE_EXCEEDED: { status: 429, fix: 'Wait as many seconds as `retry-after` says, then send the request again.' },
+  REQUEST_REPLAYED: { status: 409, fix: 'A sealed request runs once. Seal a new one if you want it to run again.' },
   CAPABILITY_LIMIT: {
     status: 403,
     fix: 'Use fewer or shorter caveats: a token is at most 4 KiB, 64 caveats, 8 links and 8 meters.',

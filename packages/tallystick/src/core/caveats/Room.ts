@@ -30,9 +30,11 @@ export interface Room<V> {
   until?(value: V): number
   /** Stateful: what one action draws, and from how much. */
   readonly meter?: {
-    readonly kind: 'uses' | 'budget'
+    readonly kind: 'uses' | 'budget' | 'rate'
     cost(action: Action): bigint
     limit(value: V): bigint
+    /** Seconds of the window in which so much may be drawn, for a limit that comes back. */
+    period?(value: V): number
   }
   /** `text` is what follows the `=`; `subject` the service in `<service>_valid_until`. Throws CAVEAT_MALFORMED. */
   parse(text: string, subject: string): V
