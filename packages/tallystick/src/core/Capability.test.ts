@@ -281,6 +281,7 @@ test('only authorize makes a Grant, and only authenticate what it takes: the typ
     expires,
     conditions: [],
     meters: [],
+    hands: [],
     ends: new Map(),
   }
   assert.deepEqual(Object.keys(written).toSorted(), Object.keys(grant).toSorted())
