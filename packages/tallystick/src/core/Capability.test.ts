@@ -283,6 +283,7 @@ test('only authorize makes a Grant, and only authenticate what it takes: the typ
     meters: [],
     hands: [],
     ends: new Map(),
+    demands: { paid: undefined, seal: undefined, req: undefined, holder: undefined },
   }
   assert.deepEqual(Object.keys(written).toSorted(), Object.keys(grant).toSorted())
   assert.deepEqual(Object.keys(made).toSorted(), Object.keys(authentic).toSorted())

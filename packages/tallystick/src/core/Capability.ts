@@ -11,17 +11,22 @@
 import { equalConstantTime, fromUtf8, randomBytes, toHex, type Bytes } from './bytes.ts'
 import * as Caveat from './Caveat.ts'
 import type { CaveatLike } from './Caveat.ts'
+import { paidOver } from './caveats/paid.ts'
 import type { Action } from './caveats/Room.ts'
+import * as Discharge from './Discharge.ts'
 import { TallyError } from './errors.ts'
+import { checkEvidence, checkOrder, checkPreimage, readDemands } from './Evidence.ts'
+import type { Demands, Evidence, VerifyEd25519 } from './Evidence.ts'
 import type { Charge, Grant } from './Grant.ts'
 import { sha256 } from './hmac.ts'
 import * as Identifier from './Identifier.ts'
 import type { Key } from './Key.ts'
-import { checkNotEmpty, refusal, trace, type Placed } from './Lineage.ts'
+import { checkNotEmpty, MAX_METERS, refusal, trace, type Placed } from './Lineage.ts'
 import * as Macaroon from './Macaroon.ts'
 import { meterTag, revocationTag } from './tags.ts'
 
 export type { Action } from './caveats/Room.ts'
+export type { Evidence, VerifyEd25519 } from './Evidence.ts'
 
 declare const authenticBrand: unique symbol
 
@@ -43,6 +48,7 @@ export interface Authentic {
   readonly hands: readonly Hand[]
   /** Service → when it ends; '' for all others. */
   readonly ends: ReadonlyMap<string, Date>
+  readonly demands: Demands
 }
 
 /** Somebody who had the token, and so what stops when that hand is cut off: all that begins with this prefix. */
@@ -110,9 +116,26 @@ export function attenuate(macaroon: Macaroon.Macaroon, caveats: readonly CaveatL
         details: { caveat: Caveat.show(text) },
       })
   const written = textsOf(macaroon).flatMap((text) => (text === undefined ? [] : known(text, profiled)))
-  checkNotEmpty(trace([...written, ...added]))
+  const lineage = trace([...written, ...added])
+  checkOrder(lineage.placed)
+  checkNotEmpty(lineage)
   return added.reduce((longer, { text }) => Macaroon.append(longer, text), macaroon)
 }
+
+/**
+ * Adds `paid=`, so that whoever gets the token can use it without the preimage, and cannot use the preimage to shake off
+ * what was written before. Narrow first, then bind, then hand on.
+ */
+export function bind(macaroon: Macaroon.Macaroon, preimage: Bytes): Macaroon.Macaroon {
+  checkPreimage(Identifier.decode(macaroon.identifier).paymentHash, preimage)
+  if (textsOf(macaroon).some((text) => text?.startsWith('preimage=')))
+    throw new TallyError('CAVEAT_WIDENS', 'the token carries its preimage, so whoever gets it has all of it')
+  return attenuate(macaroon, [`paid=${toHex(paidOver(preimage, macaroon.signature))}`])
+}
+
+/** Whether it goes without a preimage; says nothing of whether it is good. */
+export const isBound = (macaroon: Macaroon.Macaroon): boolean =>
+  textsOf(macaroon).some((text) => text?.startsWith('paid=') ?? false)
 
 /** Aperture enforces these. */
 const isPlain = (key: string): boolean => key === 'services' || key.endsWith('_valid_until')
@@ -145,65 +168,126 @@ function known(text: string, profiled: boolean): readonly Caveat.Caveat[] {
 const textsOf = ({ caveats }: Macaroon.Macaroon): readonly (string | undefined)[] =>
   caveats.map(({ id, vid }) => (vid === undefined ? fromUtf8(id) : undefined))
 
+/** The preimage that an issuer gives its node, where that takes one: known without storage, for every token. */
+export const preimageFor = (key: Key, tokenId: Bytes): Bytes => key.derive('preimage', tokenId)
+
+export interface AuthenticateOptions {
+  readonly key: Key
+  /** As presented. Without it the token must carry `preimage=`, or `paid=`. */
+  readonly preimage?: Bytes | undefined
+  /** What the issuer knows the preimage to be, for tokens with `paid=`, where it is not `preimageFor`. */
+  readonly issued?: Bytes | undefined
+  /** As they came with the token, for third parties' caveats. */
+  readonly discharges?: readonly Macaroon.Macaroon[] | undefined
+  /** Without it tokens that are bound to a key are refused. */
+  readonly ed25519?: VerifyEd25519 | undefined
+}
+
 /**
- * Checks signature, preimage, grammar and narrowing. Throws CAPABILITY_INVALID, PREIMAGE_MISMATCH, CAVEAT_*, CAPABILITY_LIMIT.
- * Without `preimage` the token must carry one in a `preimage=` caveat.
+ * Checks signature, preimage, grammar, narrowing and discharges. Throws CAPABILITY_INVALID, PREIMAGE_MISMATCH, CAVEAT_*,
+ * CAPABILITY_LIMIT, DISCHARGE_INVALID, HOLDER_UNPROVEN, SEAL_INVALID, and PAYMENT_UNSETTLED for a preimage not known yet.
  */
-export function authenticate(
-  macaroon: Macaroon.Macaroon,
-  options: { readonly key: Key; readonly preimage?: Bytes | undefined },
-): Authentic {
+export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateOptions): Authentic {
   const { key } = options
-  const tags = Macaroon.verify(rootKey(key, macaroon.identifier), macaroon)
+  const values = Macaroon.verify(rootKey(key, macaroon.identifier), macaroon)
   const { paymentHash, tokenId } = Identifier.decode(macaroon.identifier)
-  const caveats = textsOf(macaroon).map((text, i) => {
-    if (text !== undefined) return Caveat.parse(text)
-    const where = Caveat.show(macaroon.caveats[i]!.location ?? '')
-    throw new TallyError('CAVEAT_REFUSED', `third-party caveat (${where}): discharges are not accepted here`, {
-      details: { caveat: `third party ${where}`, dimension: 'third-party' },
-    })
-  })
+  // Third parties' caveats have a value in the chain and no text.
+  const places = textsOf(macaroon).flatMap((text, i) => (text === undefined ? [] : [{ caveat: Caveat.parse(text), i }]))
+  const caveats = places.map(({ caveat }) => caveat)
   const { placed, links, end, ends } = trace(caveats)
-  if (caveats[0]?.key !== 'services')
+  if (macaroon.caveats[0]?.vid !== undefined || caveats[0]?.key !== 'services')
     throw new TallyError('CAVEAT_REFUSED', 'the token does not begin with the services it is for', {
       details: { dimension: 'services' },
     })
-  checkPreimage(paymentHash, placed, options.preimage)
-  const meters: Meter[] = []
-  placed.forEach((at, i) => {
-    const { room, value } = at.caveat
-    if (room.meter)
-      meters.push({ placed: at, id: meterTag(key, tags[i]!), limit: room.meter.limit(value), expires: dateOf(at.end)! })
-  })
+  const entries = macaroon.caveats.map((): Placed | undefined => undefined)
+  placed.forEach((at, n) => (entries[places[n]!.i] = at))
+  checkOrder(entries)
+  const preimage = preimageOf({ ...options, paymentHash, tokenId }, placed)
+  // Nothing that is looked at stands first, so nothing needs what comes before the first caveat.
+  const before = [values[0]!, ...values]
+  const { signature } = macaroon
+  const demands = readDemands(entries, before, { signature, preimage, ed25519: options.ed25519 })
+  const tags = places.map(({ i }) => values[i]!)
+  const lineages = [
+    { placed, tags, end },
+    ...readDischarges(macaroon, before, placedLinks(entries), options.discharges ?? []),
+  ]
+  const [, ...discharged] = lineages.map(({ end }) => end)
   const made: Unbranded<Authentic> = {
     tokenId,
     paymentHash,
     caveats: caveats.map(({ text, room }) => (room.secret ? Caveat.show(text) : text)),
     links,
-    expires: dateOf(end),
-    conditions: placed.filter(({ caveat }) => !caveat.room.secret),
-    meters,
+    expires: dateOf(Math.min(end, ...discharged)),
+    conditions: lineages.flatMap(({ placed }) => placed.filter(({ caveat }) => !caveat.room.secret)),
+    meters: metersOf(key, lineages),
     hands: handsOf(key, tokenId, placed, tags),
-    ends: datesOf(ends),
+    ends: datesOf(ends, discharged),
+    demands,
   }
   return made as Authentic
 }
 
-function datesOf(ends: ReadonlyMap<string, number>): ReadonlyMap<string, Date> {
-  const all = ends.get('') ?? Infinity
+interface Traced {
+  readonly placed: readonly Placed[]
+  readonly tags: readonly Bytes[]
+  readonly end: number
+}
+
+function metersOf(key: Key, lineages: readonly Traced[]): readonly Meter[] {
+  const meters: Meter[] = []
+  for (const { placed, tags } of lineages)
+    for (const [i, at] of placed.entries()) {
+      const { room, value } = at.caveat
+      if (!room.meter) continue
+      if (meters.length === MAX_METERS) throw refusal('CAPABILITY_LIMIT', at, `at most ${MAX_METERS} meters`)
+      meters.push({ placed: at, id: meterTag(key, tags[i]!), limit: room.meter.limit(value), expires: dateOf(at.end)! })
+    }
+  return meters
+}
+
+/** In whose hands the token was at each caveat. */
+function placedLinks(entries: readonly (Placed | undefined)[]): readonly (string | undefined)[] {
+  let link: string | undefined
+  return entries.map((at) => (link = at ? at.link : link))
+}
+
+function readDischarges(
+  macaroon: Macaroon.Macaroon,
+  before: readonly Bytes[],
+  links: readonly (string | undefined)[],
+  discharges: readonly Macaroon.Macaroon[],
+): readonly Traced[] {
+  return Discharge.collect(macaroon, before, discharges).map((discharged) => {
+    const { placed, ends } = Discharge.restrictions(discharged, links[discharged.index])
+    const first = discharged.macaroon.caveats.flatMap(({ vid }, i) => (vid === undefined ? [i] : []))
+    return { placed, tags: first.map((i) => discharged.tags[i]!), end: ends.get('') ?? Infinity }
+  })
+}
+
+function datesOf(ends: ReadonlyMap<string, number>, discharged: readonly number[]): ReadonlyMap<string, Date> {
+  const all = Math.min(ends.get('') ?? Infinity, ...discharged)
   const dates = new Map<string, Date>()
-  for (const [service, seconds] of ends) dates.set(service, dateOf(Math.min(seconds, all))!)
+  for (const [service, seconds] of [...ends, ['', all] as const])
+    if (all < Infinity || service !== '') dates.set(service, dateOf(Math.min(seconds, all))!)
   return dates
 }
 
-function checkPreimage(paymentHash: Bytes, placed: readonly Placed[], preimage: Bytes | undefined): void {
+/** Presented, carried, or known to the issuer, and of this payment. Undefined when `paid=` is all there is. */
+function preimageOf(
+  options: AuthenticateOptions & { readonly paymentHash: Bytes; readonly tokenId: Bytes },
+  placed: readonly Placed[],
+): Bytes | undefined {
+  const { key, preimage, issued, paymentHash, tokenId } = options
   const carried = placed.find(({ caveat }) => caveat.key === 'preimage')
-  if (preimage === undefined && !carried)
+  if (preimage) checkPreimage(paymentHash, preimage)
+  if (carried) checkPreimage(paymentHash, carried.caveat.value as Bytes, carried)
+  if (preimage || carried) return preimage ?? (carried!.caveat.value as Bytes)
+  if (!placed.some(({ caveat }) => caveat.key === 'paid'))
     throw new TallyError('PREIMAGE_MISMATCH', 'expected the preimage of the payment, none came')
-  if (preimage !== undefined && !equalConstantTime(sha256(preimage), paymentHash))
-    throw new TallyError('PREIMAGE_MISMATCH', 'the preimage is not that of this token’s payment hash')
-  if (carried && !equalConstantTime(sha256(carried.caveat.value as Bytes), paymentHash))
-    throw refusal('PREIMAGE_MISMATCH', carried, 'it is not the preimage of this token’s payment hash')
+  if (issued) checkPreimage(paymentHash, issued)
+  const derived = preimageFor(key, tokenId)
+  return issued ?? (equalConstantTime(sha256(derived), paymentHash) ? derived : undefined)
 }
 
 const LATEST = 8_640_000_000_000
@@ -239,11 +323,15 @@ export function hands(macaroon: Macaroon.Macaroon, options: { readonly key: Key 
   return found.map((hand) => (hand.length === 0 ? hand : { ...hand, length: first[hand.length - 1]!.i + 1 }))
 }
 
-/** Judges one action. Throws CAPABILITY_EXPIRED, or CAVEAT_REFUSED naming caveat and link. Charging is left to the store. */
-export function authorize(authentic: Authentic, action: Action): Grant {
-  const { tokenId, paymentHash, caveats, links, conditions, meters, ends } = authentic
+/**
+ * Judges one action and what came as evidence. Throws CAPABILITY_EXPIRED, or naming caveat and link CAVEAT_REFUSED,
+ * PAYMENT_UNSETTLED, SEAL_INVALID or HOLDER_UNPROVEN. That a sealed copy comes once, and charging, is left to the caller.
+ */
+export function authorize(authentic: Authentic, action: Action, evidence: Evidence = {}): Grant {
+  const { tokenId, paymentHash, caveats, links, conditions, meters, ends, demands } = authentic
   for (const { caveat } of conditions)
     if (caveat.room.refusal(caveat.value, action) !== undefined) throw explain(conditions, action)
+  checkEvidence(demands, action.now, evidence)
   const expires = ends.get(action.service) ?? ends.get('')
   const charges = meters.map((meter) => chargeOf(meter, action))
   return { tokenId, paymentHash, links, caveats, expires, cost: action.cost, charges } as Unbranded<Grant> as Grant
@@ -271,13 +359,14 @@ function chargeOf({ placed, id, limit, expires }: Meter, action: Action): Charge
 /** `authenticate` and `authorize` in one, for a token that is seen once. */
 export function verify(
   macaroon: Macaroon.Macaroon,
-  options: {
-    readonly key: Key
-    readonly preimage?: Bytes | undefined
-    readonly request: Omit<Action, 'now'>
-    readonly now: Date
-  },
+  options: AuthenticateOptions &
+    Pick<Evidence, 'settled' | 'proof'> & {
+      readonly request: Omit<Action, 'now'>
+      /** `RequestSeal.hash` of it, for sealed copies. */
+      readonly sealed?: Bytes | undefined
+      readonly now: Date
+    },
 ): Grant {
-  const { key, preimage, request, now } = options
-  return authorize(authenticate(macaroon, { key, preimage }), { ...request, now })
+  const { request, now, sealed, settled, proof } = options
+  return authorize(authenticate(macaroon, options), { ...request, now }, { request: sealed, settled, proof })
 }

@@ -4,12 +4,15 @@
  */
 import type { Caveat } from './Caveat.ts'
 import { show } from './Caveat.ts'
+import type { In } from './caveats/in.ts'
 import type { Link } from './caveats/link.ts'
+import type { Bound } from './caveats/bound.ts'
 import type { Service } from './caveats/services.ts'
 import { TallyError, type ErrorCode } from './errors.ts'
+import { limits } from './limits.ts'
 
-export const MAX_LINKS = 8
-export const MAX_METERS = 8
+export const MAX_LINKS = limits.links
+export const MAX_METERS = limits.meters
 
 /** One caveat in its place. */
 export interface Placed {
@@ -21,6 +24,8 @@ export interface Placed {
    * at or before it counts: a sibling shares the prefix, and so a meter on it, but not what was appended later.
    */
   readonly end: number
+  /** Where it comes from, when it stands in a discharge. */
+  readonly discharge?: string
 }
 
 export interface Lineage {
@@ -41,22 +46,33 @@ export function trace(caveats: readonly Caveat[]): Lineage {
   let named: readonly Service[] = []
   let meters = 0
   let end = Infinity
+  let depth: Omit<Placed, 'end'> | undefined
+  let linksLeft = Infinity
   const placed = caveats.map((caveat): Placed => {
     const { key, room, subject, value } = caveat
-    if (key === 'link') links.push((value as Link).name)
+    if (key === 'link') {
+      links.push((value as Link).name)
+      if (--linksLeft < 0) throw refusal('CAVEAT_REFUSED', depth!, `handing it on to ${links.at(-1)} is once too often`)
+    }
     const at = { caveat, link: links.at(-1) }
     const before = inForce.get(key)
     if (key === 'services' && !before) named = value as readonly Service[]
-    if (subject !== '' && !named.some(({ name }) => name === subject))
+    if (room.subject === 'service' && !named.some(({ name }) => name === subject))
       throw refusal('CAVEAT_UNKNOWN', at, `no services caveat before it names ${subject}`)
     const wider = before && room.witness(value, before.value)
     if (before && wider !== undefined)
       throw refusal('CAVEAT_WIDENS', at, `it would allow ${wider}, which \`${show(before.text)}\` does not`)
+    if (key === 'depth') {
+      if ((value as number) > linksLeft)
+        throw refusal('CAVEAT_WIDENS', at, `${linksLeft} of \`${depth!.caveat.text}\` are left`)
+      depth = at
+      linksLeft = value as number
+    }
     inForce.set(key, caveat)
     if (room.until) ends.set(subject, room.until(value))
     if (room.until || key === 'services') end = endOf(ends, inForce.get('services')?.value as readonly Service[])
-    if (links.length > MAX_LINKS) throw refusal('CAPABILITY_LIMIT', at, `at most ${MAX_LINKS} links`)
-    if (room.meter && ++meters > MAX_METERS) throw refusal('CAPABILITY_LIMIT', at, `at most ${MAX_METERS} meters`)
+    if (links.length > MAX_LINKS) throw overCount('links', at)
+    if (room.meter && ++meters > MAX_METERS) throw overCount('meters', at)
     if (room.meter && end === Infinity)
       throw refusal('CAVEAT_MALFORMED', at, 'what is counted needs an expiry, such as expires=, before it')
     return { ...at, end }
@@ -78,12 +94,19 @@ export function checkNotEmpty({ placed, end }: Lineage): void {
     if (key === 'after' && (value as number) >= end)
       throw refusal('CAVEAT_EMPTY', at, 'it begins when the token has expired')
   }
+  checkArguments(placed)
+}
+
+export function overCount(limit: 'links' | 'meters', at: Omit<Placed, 'end'>): TallyError {
+  const { message, details } = refusal('CAPABILITY_LIMIT', at, `at most ${limits[limit]} ${limit}`)
+  return new TallyError('CAPABILITY_LIMIT', message, { details: { ...details, limit, most: limits[limit] } })
 }
 
 /** Names caveat, link and dimension, and no secret. */
-export function refusal(code: ErrorCode, { caveat, link }: Omit<Placed, 'end'>, why: string): TallyError {
+export function refusal(code: ErrorCode, { caveat, link, discharge }: Omit<Placed, 'end'>, why: string): TallyError {
   const text = show(caveat.text)
-  const by = link === undefined ? 'minted by the issuer' : `link ${link}`
+  const origin = link === undefined ? 'minted by the issuer' : `link ${link}`
+  const by = discharge === undefined ? origin : `in the discharge of ${show(discharge)}`
   return new TallyError(code, `caveat \`${text}\` (${by}): ${why}`, {
     details: { caveat: text, dimension: caveat.room.dimension, ...(link !== undefined && { link }) },
   })

@@ -11,8 +11,15 @@
  * pymacaroons writes. Refused therefore, though some of those libraries take them: other empty fields, a location on a
  * first-party caveat, over-long varints, bytes after the end.
  */
-import { equalConstantTime, fromBase64 as bytesFromBase64, fromUtf8, toBase64 as bytesToBase64, utf8 } from './bytes.ts'
-import type { Bytes } from './bytes.ts'
+import {
+  concat,
+  equalConstantTime,
+  fromBase64 as bytesFromBase64,
+  fromUtf8,
+  toBase64 as bytesToBase64,
+  utf8,
+  type Bytes,
+} from './bytes.ts'
 import { TallyError } from './errors.ts'
 import { hmacChain, hmacSha256, hmacWith, padsOf } from './hmac.ts'
 
@@ -37,6 +44,8 @@ export interface Macaroon {
 export const MAX_BYTES = 4096
 export const MAX_CAVEATS = 64
 export const MAX_CAVEAT_BYTES = 1024
+/** That travel with one token. */
+export const MAX_DISCHARGES = 4
 
 const LOCATION = 1
 const IDENTIFIER = 2
@@ -73,6 +82,31 @@ export function append(macaroon: Macaroon, caveat: string | Bytes): Macaroon {
   return longer
 }
 
+/** Adds a third-party caveat, whose `vid` is made by Discharge.ts. */
+export function appendThirdParty(
+  macaroon: Macaroon,
+  { id, vid, location }: { readonly id: Bytes; readonly vid: Bytes; readonly location: string },
+): Macaroon {
+  if (id.length === 0 || vid.length === 0) throw new TypeError('third-party caveat: expected an id and a vid')
+  const longer = {
+    location: macaroon.location,
+    identifier: macaroon.identifier,
+    caveats: [...macaroon.caveats, { id: id.slice(), vid: vid.slice(), location: location || undefined }],
+    signature: thirdPartyLink(macaroon.signature, id, vid),
+  }
+  checkSize(longer)
+  return longer
+}
+
+/** Two HMACs under one key, and a third over both. */
+function thirdPartyLink(tag: Bytes, id: Bytes, vid: Bytes): Bytes {
+  const pads = padsOf(tag)
+  return hmacWith(pads, hmacWith(pads, id), hmacWith(pads, vid))
+}
+
+/** What a chain begins with: root keys and the keys of third-party caveats may have any length. */
+export const deriveKey = (key: Bytes): Bytes => hmacWith(keyGenerator, key)
+
 /**
  * Recomputes the chain and returns its value after each caveat, or throws CAPABILITY_INVALID. The values are bearer
  * secrets, like the signature itself. Third-party caveats are chained; whether they are discharged is for the caller.
@@ -82,18 +116,17 @@ export function verify(rootKey: Bytes, macaroon: Macaroon): readonly Bytes[] {
   const messages = [rootKey, identifier]
   for (const { id, vid } of caveats) if (vid === undefined) messages.push(id)
   const tags =
-    messages.length === caveats.length + 2 ? hmacChain(keyGenerator, messages) : chainByHand(rootKey, macaroon)
+    messages.length === caveats.length + 2 ? hmacChain(keyGenerator, messages) : chain(deriveKey(rootKey), macaroon)
   if (!equalConstantTime(tags.at(-1)!, signature))
     throw new TallyError('CAPABILITY_INVALID', 'this token was not issued here')
   return tags.slice(tags.length - caveats.length)
 }
 
-/** With third-party caveats, whose link is two HMACs under one key and a third over both. */
-function chainByHand(rootKey: Bytes, { identifier, caveats }: Macaroon): readonly Bytes[] {
-  let tag = hmacSha256(hmacWith(keyGenerator, rootKey), identifier)
+/** The values of the chain after the identifier and after each caveat, from a key that is derived already. */
+export function chain(derivedKey: Bytes, { identifier, caveats }: Macaroon): readonly Bytes[] {
+  let tag = hmacSha256(derivedKey, identifier)
   const links = caveats.map(({ id, vid }) => {
-    const pads = padsOf(tag)
-    tag = vid === undefined ? hmacWith(pads, id) : hmacWith(pads, hmacWith(pads, id), hmacWith(pads, vid))
+    tag = vid === undefined ? hmacSha256(tag, id) : thirdPartyLink(tag, id, vid)
     return tag
   })
   return [tag, ...links]
@@ -161,17 +194,31 @@ export function encode(macaroon: Macaroon): Bytes {
 
 export const toBase64 = (macaroon: Macaroon): string => bytesToBase64(encode(macaroon))
 
+/** A macaroon with its discharges, which must be bound to it (Discharge.ts). */
+export function toBase64All(root: Macaroon, discharges: readonly Macaroon[]): string {
+  const bytes = concat(...[root, ...discharges].map(encode))
+  if (bytes.length > MAX_BYTES)
+    throw new TallyError(
+      'CAPABILITY_LIMIT',
+      `token would be ${bytes.length} bytes with its discharges, at most ${MAX_BYTES}`,
+    )
+  return bytesToBase64(bytes)
+}
+
 /** Either base64 alphabet, padded or not, because L402 clients differ; the bytes inside have one form. */
-export function fromBase64(text: string): Macaroon {
+export const fromBase64 = (text: string): Macaroon => decode(readBase64(text))
+
+/** A macaroon and its discharges as they travel: V2 binaries one behind the other, the root first. */
+export const fromBase64All = (text: string): readonly [Macaroon, ...Macaroon[]] => decodeAll(readBase64(text))
+
+function readBase64(text: string): Bytes {
   if (text.length > Math.ceil(MAX_BYTES / 3) * 4)
     throw new TallyError('CAPABILITY_LIMIT', `token is longer than ${MAX_BYTES} bytes`)
-  let bytes: Bytes
   try {
-    bytes = bytesFromBase64(text)
+    return bytesFromBase64(text)
   } catch (cause) {
     throw new TallyError('MACAROON_MALFORMED', 'expected a macaroon in base64', { cause })
   }
-  return decode(bytes)
 }
 
 /**
@@ -179,11 +226,33 @@ export function fromBase64(text: string): Macaroon {
  * are the macaroon's from then on and must not be written to: a copy would cost as much as reading them.
  */
 export function decode(bytes: Bytes): Macaroon {
+  const { macaroon, end } = read(bytes, 0)
+  if (end !== bytes.length) throw malformed('there are bytes after its end', end)
+  return macaroon
+}
+
+/** The same, for a macaroon followed by its discharges. */
+export function decodeAll(bytes: Bytes): readonly [Macaroon, ...Macaroon[]] {
+  let { macaroon, end } = read(bytes, 0)
+  const all: [Macaroon, ...Macaroon[]] = [macaroon]
+  while (end < bytes.length) {
+    if (all.length > MAX_DISCHARGES)
+      throw new TallyError('CAPABILITY_LIMIT', `more than ${MAX_DISCHARGES} discharges came with the token`)
+    ;({ macaroon, end } = read(bytes, end))
+    all.push(macaroon)
+  }
+  return all
+}
+
+function read(bytes: Bytes, from: number): { readonly macaroon: Macaroon; readonly end: number } {
   if (bytes.length > MAX_BYTES) throw new TallyError('CAPABILITY_LIMIT', `token is longer than ${MAX_BYTES} bytes`)
-  if (bytes[0] !== 2)
-    throw new TallyError('MACAROON_MALFORMED', `expected a V2 binary macaroon, got first byte ${bytes[0] ?? 'nothing'}`)
-  let at = 1
-  let start = 0
+  if (bytes[from] !== 2)
+    throw new TallyError(
+      'MACAROON_MALFORMED',
+      `expected a V2 binary macaroon, got first byte ${bytes[from] ?? 'nothing'}`,
+    )
+  let at = from + 1
+  let start = at
   const optional = (type: number): boolean => {
     if (bytes[at] !== type) return false
     at++
@@ -232,8 +301,7 @@ export function decode(bytes: Bytes): Macaroon {
   }
   end()
   if (!optional(SIGNATURE) || at - start !== 32) throw malformed('expected a signature of 32 bytes', at)
-  if (at !== bytes.length) throw malformed('there are bytes after its end', at)
-  return { location, identifier, caveats, signature: view() }
+  return { macaroon: { location, identifier, caveats, signature: view() }, end: at }
 }
 
 const malformed = (what: string, at: number): TallyError =>

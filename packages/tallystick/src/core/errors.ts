@@ -30,6 +30,22 @@ export const errors = {
     status: 403,
     fix: 'This token does not promise to enforce our caveats. Narrow it with `services` or `<service>_valid_until` only.',
   },
+  PAYMENT_UNSETTLED: {
+    status: 503,
+    fix: 'The payee has not seen the payment arrive yet. Send the same request again in a few seconds.',
+  },
+  SEAL_INVALID: {
+    status: 403,
+    fix: 'Seal every request anew with `req=`, as the last caveat, for exactly what is sent, by a clock that is right to a minute.',
+  },
+  HOLDER_UNPROVEN: {
+    status: 403,
+    fix: 'Seal the request and sign it with the key that the token names; another key needs a `handoff=` by the one before.',
+  },
+  DISCHARGE_INVALID: {
+    status: 403,
+    fix: 'Send one discharge for each third-party caveat, bound to the token as it is sent, behind the token.',
+  },
   PREIMAGE_MISMATCH: { status: 402, fix: 'Send the preimage your node returned for this invoice, as 64 hex digits.' },
   CAVEAT_MALFORMED: {
     status: 403,

@@ -1,0 +1,92 @@
+/**
+ * A key that a capability is bound to with `key=ed25519:…`: a stolen copy is of no use without it. Every request is sealed
+ * and signed; the holder may hand the token to another key by signing that over, and nobody else can rebind it.
+ *
+ *     const scout = HolderKey.random()
+ *     const bound = Capability.attenuate(token, [Caveat.key(scout.publicKey)])
+ *     const copy = RequestSeal.seal(bound, request, now)
+ *     headers['l402-proof'] = HolderKey.prove(copy, scout)
+ *
+ * What it does not do: keep a holder from signing for others, or from using a stolen key. And it costs the verifier an
+ * Ed25519 check per request, dear in plain JS: pass `createGate` the platform's own.
+ */
+import { ed25519 } from '@noble/curves/ed25519.js'
+import { fromBase64, fromHex, fromUtf8, randomBytes, toBase64Url, toHex, type Bytes } from './bytes.ts'
+import * as Capability from './Capability.ts'
+import type { CaveatLike } from './Caveat.ts'
+import * as Caveat from './Caveat.ts'
+import { handoff, handoffMessage } from './caveats/handoff.ts'
+import { proofMessage } from './caveats/key.ts'
+import type { Req } from './caveats/req.ts'
+import { TallyError } from './errors.ts'
+import type { VerifyEd25519 } from './Evidence.ts'
+import type { Macaroon } from './Macaroon.ts'
+
+export interface HolderKey {
+  /** 32 bytes. */
+  readonly publicKey: Bytes
+  readonly sign: (message: Bytes) => Bytes
+  /** The one way to read the secret, for writing a key file. */
+  readonly unsafeHex: () => string
+}
+
+export const random = (): HolderKey => from(randomBytes(32))
+
+/** From the 32 bytes of an RFC 8032 secret key, or their hex; throws KEY_INVALID otherwise. */
+export function from(secret: string | Bytes): HolderKey {
+  if (typeof secret === 'string' && !/^[0-9a-fA-F]{64}$/.test(secret.trim()))
+    throw new TallyError('KEY_INVALID', 'a holder key is 64 hex digits')
+  const bytes = typeof secret === 'string' ? fromHex(secret.trim()) : Uint8Array.from(secret)
+  if (bytes.length !== 32) throw new TallyError('KEY_INVALID', `a holder key is 32 bytes, got ${bytes.length}`)
+  return {
+    publicKey: ed25519.getPublicKey(bytes),
+    sign: (message) => ed25519.sign(message, bytes),
+    unsafeHex: () => toHex(bytes),
+  }
+}
+
+/** RFC 8032, strictly: points and scalars have one encoding, and keys of small order are refused. */
+export const verify: VerifyEd25519 = (signature, message, publicKey) => {
+  try {
+    return ed25519.verify(signature, message, publicKey, { zip215: false })
+  } catch {
+    return false
+  }
+}
+
+/** The header that `prove` is sent in. */
+export const HEADER = 'l402-proof'
+
+/** Signs a sealed copy. */
+export function prove(sealed: Macaroon, holder: HolderKey): string {
+  const last = sealed.caveats.at(-1)
+  const req = last?.vid === undefined && last ? Caveat.parse(fromUtf8(last.id)) : undefined
+  if (req?.key !== 'req') throw new TypeError('prove: expected a copy that is sealed to a request')
+  return toBase64Url(holder.sign(proofMessage((req.value as Req).hash, sealed.signature)))
+}
+
+/** Reads the header; undefined when it is absent. Throws CREDENTIAL_MALFORMED. */
+export function parseProof(values: readonly string[]): Bytes | undefined {
+  const [text, second] = values
+  if (text === undefined) return undefined
+  if (second === undefined && /^[A-Za-z0-9_-]{86}$/.test(text)) {
+    try {
+      return fromBase64(text)
+    } catch {}
+  }
+  throw new TallyError('CREDENTIAL_MALFORMED', `${HEADER}: expected one signature of 86 characters of base64url`)
+}
+
+/**
+ * Gives a token that is bound to `holder` to another key, narrowed on the way. The holder signs the chain with what
+ * narrows it, so the new one cannot leave that out.
+ */
+export function handOff(
+  macaroon: Macaroon,
+  options: { readonly holder: HolderKey; readonly to: Bytes; readonly caveats?: readonly CaveatLike[] },
+): Macaroon {
+  const { holder, to, caveats = [] } = options
+  const narrowed = Capability.attenuate(macaroon, caveats)
+  const signed = handoff.format(holder.sign(handoffMessage(narrowed.signature, to)))
+  return Capability.attenuate(narrowed, [Caveat.key(to), `handoff=${signed}`])
+}
