@@ -161,9 +161,9 @@ test('an issuer that does not promise dlg1 gets only what it is known to enforce
 })
 
 test('a holder narrows what it does not understand, if the issuer promised to', () => {
-  const newer = foreign('services=loop:0', 'loop_monthly_volume_sats=5', 'profile=dlg1', 'rate=10/60')
+  const newer = foreign('services=loop:0', 'loop_monthly_volume_sats=5', 'profile=dlg1', 'frozen=1')
   assert.equal(texts(Capability.attenuate(newer, ['verb=GET'])).at(-1), 'verb=GET')
-  refuses('CAVEAT_UNKNOWN', () => Capability.attenuate(newer, ['rate=5/60']))
+  refuses('CAVEAT_UNKNOWN', () => Capability.attenuate(newer, ['frozen=1']))
   refuses('CAVEAT_MALFORMED', () =>
     Capability.attenuate(foreign('services=a:0', 'profile=dlg1', 'verb=get'), ['verb=GET']),
   )
@@ -183,7 +183,7 @@ const caveat = fc.oneof(
   fc.integer({ min: 1, max: 9 }).map((count) => `uses=${count}`),
   fc.integer({ min: 1, max: 9 }).map((amount) => `budget=${amount}msat`),
   fc.constantFrom('link=bot#q7k2m4xa', 'link=cat#q7k2m4xa', 'profile=dlg1'),
-  fc.constantFrom('Verb=GET', 'verb=', 'a_capabilities=read', 'rate=1/1', 'expires=01'),
+  fc.constantFrom('Verb=GET', 'verb=', 'a_capabilities=read', 'frozen=1', 'expires=01'),
 )
 const action: fc.Arbitrary<Capability.Action> = fc.record({
   service: fc.constantFrom('a', 'b', 'c'),

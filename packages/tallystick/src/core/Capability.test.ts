@@ -259,7 +259,7 @@ test('what is minted is checked', () => {
   refuses('CAVEAT_EMPTY', badly('services=a:0', 'profile=dlg1', 'expires=9', 'after=9'))
   refuses('CAVEAT_WIDENS', badly('services=a:0', 'profile=dlg1', 'expires=9', 'expires=10'))
   refuses('CAVEAT_UNKNOWN', badly('services=a:0', 'b_valid_until=9', 'profile=dlg1'))
-  refuses('CAVEAT_UNKNOWN', badly('services=a:0', 'profile=dlg1', 'rate=10/60'))
+  refuses('CAVEAT_UNKNOWN', badly('services=a:0', 'profile=dlg1', 'frozen=1'))
 })
 
 test('two tokens for one payment differ', () => {
@@ -284,6 +284,7 @@ test('only authorize makes a Grant, and only authenticate what it takes: the typ
     hands: [],
     ends: new Map(),
     demands: { paid: undefined, seal: undefined, req: undefined, holder: undefined },
+    needsBody: false,
   }
   assert.deepEqual(Object.keys(written).toSorted(), Object.keys(grant).toSorted())
   assert.deepEqual(Object.keys(made).toSorted(), Object.keys(authentic).toSorted())

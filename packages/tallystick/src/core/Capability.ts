@@ -13,6 +13,7 @@ import * as Caveat from './Caveat.ts'
 import type { CaveatLike } from './Caveat.ts'
 import { paidOver } from './caveats/paid.ts'
 import type { Action } from './caveats/Room.ts'
+import type { Vocabulary } from './caveats/rooms.ts'
 import * as Discharge from './Discharge.ts'
 import { TallyError } from './errors.ts'
 import { checkEvidence, checkOrder, checkPreimage, readDemands } from './Evidence.ts'
@@ -21,7 +22,7 @@ import type { Charge, Grant } from './Grant.ts'
 import { sha256 } from './hmac.ts'
 import * as Identifier from './Identifier.ts'
 import type { Key } from './Key.ts'
-import { checkNotEmpty, MAX_METERS, refusal, trace, type Placed } from './Lineage.ts'
+import { checkNotEmpty, MAX_METERS, overCount, refusal, trace, type Placed } from './Lineage.ts'
 import * as Macaroon from './Macaroon.ts'
 import { meterTag, revocationTag } from './tags.ts'
 
@@ -49,6 +50,8 @@ export interface Authentic {
   /** Service → when it ends; '' for all others. */
   readonly ends: ReadonlyMap<string, Date>
   readonly demands: Demands
+  /** A caveat looks at the body of requests: have all of it before `authorize`. */
+  readonly needsBody: boolean
 }
 
 /** Somebody who had the token, and so what stops when that hand is cut off: all that begins with this prefix. */
@@ -76,7 +79,7 @@ interface Meter {
 const rootKey = (key: Key, identifier: Bytes): Bytes => key.derive('root', identifier)
 
 /** What L402 itself defines: issuers that know nothing of dlg1 write nothing else. */
-const isL402 = (key: string): boolean => key === 'services' || key.includes('_')
+const isL402 = (key: string): boolean => key === 'services' || (key.includes('_') && !key.includes(':'))
 
 export function mint(
   key: Key,
@@ -87,10 +90,12 @@ export function mint(
     readonly location: string
     /** First `services` and the rest of L402's, then `profile`, then the others. What is counted needs an expiry before it. */
     readonly caveats: readonly CaveatLike[]
+    /** With rooms of the service's own; dlg1 without. */
+    readonly vocabulary?: Vocabulary | undefined
   },
 ): Macaroon.Macaroon {
-  const { paymentHash, tokenId = randomBytes(32), location } = options
-  const caveats = options.caveats.map(Caveat.from)
+  const { paymentHash, tokenId = randomBytes(32), location, vocabulary } = options
+  const caveats = options.caveats.map((caveat) => Caveat.from(caveat, vocabulary))
   const profiled = caveats.findIndex(({ key }) => key === 'profile')
   if (caveats[0]?.key !== 'services' || !caveats.slice(0, profiled).every(({ key }) => isL402(key)) || profiled < 0)
     throw new TypeError('caveats: expected services, others of L402, profile, and then the rest')
@@ -107,15 +112,20 @@ export function mint(
  * and, where the issuer does not promise to enforce dlg1, whatever it would ignore (CAPABILITY_UNPROFILED). The promise
  * is only worth what the issuer is: whoever held the token before could have written it too.
  */
-export function attenuate(macaroon: Macaroon.Macaroon, caveats: readonly CaveatLike[]): Macaroon.Macaroon {
-  const added = caveats.map(Caveat.from)
+export function attenuate(
+  macaroon: Macaroon.Macaroon,
+  caveats: readonly CaveatLike[],
+  options: { readonly vocabulary?: Vocabulary | undefined } = {},
+): Macaroon.Macaroon {
+  const { vocabulary } = options
+  const added = caveats.map((caveat) => Caveat.from(caveat, vocabulary))
   const profiled = isProfiled(macaroon)
   for (const { text, key } of added)
     if (!profiled && !isPlain(key))
       throw new TallyError('CAPABILITY_UNPROFILED', `whoever verifies this token may ignore \`${Caveat.show(text)}\``, {
         details: { caveat: Caveat.show(text) },
       })
-  const written = textsOf(macaroon).flatMap((text) => (text === undefined ? [] : known(text, profiled)))
+  const written = textsOf(macaroon).flatMap((text) => (text === undefined ? [] : known(text, { profiled, vocabulary })))
   const lineage = trace([...written, ...added])
   checkOrder(lineage.placed)
   checkNotEmpty(lineage)
@@ -138,7 +148,7 @@ export const isBound = (macaroon: Macaroon.Macaroon): boolean =>
   textsOf(macaroon).some((text) => text?.startsWith('paid=') ?? false)
 
 /** Aperture enforces these. */
-const isPlain = (key: string): boolean => key === 'services' || key.endsWith('_valid_until')
+const isPlain = (key: string): boolean => key === 'services' || (key.endsWith('_valid_until') && !key.includes(':'))
 
 const PROFILED = Caveat.profile().text
 
@@ -154,10 +164,13 @@ function isProfiled(macaroon: Macaroon.Macaroon): boolean {
 }
 
 /** A holder may narrow what it does not understand: the verifier, who does, still judges it. */
-function known(text: string, profiled: boolean): readonly Caveat.Caveat[] {
+function known(
+  text: string,
+  { profiled, vocabulary }: { readonly profiled: boolean; readonly vocabulary: Vocabulary | undefined },
+): readonly Caveat.Caveat[] {
   if (!profiled && !isPlain(keyOf(text))) return []
   try {
-    return [Caveat.parse(text)]
+    return [Caveat.parse(text, vocabulary)]
   } catch (error) {
     if (TallyError.is(error) && error.code === 'CAVEAT_UNKNOWN') return []
     throw error
@@ -181,6 +194,8 @@ export interface AuthenticateOptions {
   readonly discharges?: readonly Macaroon.Macaroon[] | undefined
   /** Without it tokens that are bound to a key are refused. */
   readonly ed25519?: VerifyEd25519 | undefined
+  /** With rooms of the service's own; dlg1 without. */
+  readonly vocabulary?: Vocabulary | undefined
 }
 
 /**
@@ -188,11 +203,13 @@ export interface AuthenticateOptions {
  * CAPABILITY_LIMIT, DISCHARGE_INVALID, HOLDER_UNPROVEN, SEAL_INVALID, and PAYMENT_UNSETTLED for a preimage not known yet.
  */
 export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateOptions): Authentic {
-  const { key } = options
+  const { key, vocabulary } = options
   const values = Macaroon.verify(rootKey(key, macaroon.identifier), macaroon)
   const { paymentHash, tokenId } = Identifier.decode(macaroon.identifier)
   // Third parties' caveats have a value in the chain and no text.
-  const places = textsOf(macaroon).flatMap((text, i) => (text === undefined ? [] : [{ caveat: Caveat.parse(text), i }]))
+  const places = textsOf(macaroon).flatMap((text, i) =>
+    text === undefined ? [] : [{ caveat: Caveat.parse(text, vocabulary), i }],
+  )
   const caveats = places.map(({ caveat }) => caveat)
   const { placed, links, end, ends } = trace(caveats)
   if (macaroon.caveats[0]?.vid !== undefined || caveats[0]?.key !== 'services')
@@ -208,22 +225,22 @@ export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateO
   const { signature } = macaroon
   const demands = readDemands(entries, before, { signature, preimage, ed25519: options.ed25519 })
   const tags = places.map(({ i }) => values[i]!)
-  const lineages = [
-    { placed, tags, end },
-    ...readDischarges(macaroon, before, placedLinks(entries), options.discharges ?? []),
-  ]
+  const lineages = [{ placed, tags, end }, ...readDischarges(macaroon, before, placedLinks(entries), options)]
   const [, ...discharged] = lineages.map(({ end }) => end)
+  const conditions = lineages.flatMap(({ placed }) => placed.filter(({ caveat }) => !caveat.room.secret))
   const made: Unbranded<Authentic> = {
     tokenId,
     paymentHash,
     caveats: caveats.map(({ text, room }) => (room.secret ? Caveat.show(text) : text)),
     links,
     expires: dateOf(Math.min(end, ...discharged)),
-    conditions: lineages.flatMap(({ placed }) => placed.filter(({ caveat }) => !caveat.room.secret)),
+    conditions,
     meters: metersOf(key, lineages),
     hands: handsOf(key, tokenId, placed, tags),
     ends: datesOf(ends, discharged),
     demands,
+    // What a request is sealed to includes its body.
+    needsBody: demands.req !== undefined || conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value)),
   }
   return made as Authentic
 }
@@ -240,7 +257,7 @@ function metersOf(key: Key, lineages: readonly Traced[]): readonly Meter[] {
     for (const [i, at] of placed.entries()) {
       const { room, value } = at.caveat
       if (!room.meter) continue
-      if (meters.length === MAX_METERS) throw refusal('CAPABILITY_LIMIT', at, `at most ${MAX_METERS} meters`)
+      if (meters.length === MAX_METERS) throw overCount('meters', at)
       meters.push({ placed: at, id: meterTag(key, tags[i]!), limit: room.meter.limit(value), expires: dateOf(at.end)! })
     }
   return meters
@@ -256,10 +273,10 @@ function readDischarges(
   macaroon: Macaroon.Macaroon,
   before: readonly Bytes[],
   links: readonly (string | undefined)[],
-  discharges: readonly Macaroon.Macaroon[],
+  { discharges = [], vocabulary }: AuthenticateOptions,
 ): readonly Traced[] {
   return Discharge.collect(macaroon, before, discharges).map((discharged) => {
-    const { placed, ends } = Discharge.restrictions(discharged, links[discharged.index])
+    const { placed, ends } = Discharge.restrictions(discharged, { link: links[discharged.index], vocabulary })
     const first = discharged.macaroon.caveats.flatMap(({ vid }, i) => (vid === undefined ? [i] : []))
     return { placed, tags: first.map((i) => discharged.tags[i]!), end: ends.get('') ?? Infinity }
   })
@@ -308,12 +325,15 @@ function handsOf(key: Key, tokenId: Bytes, placed: readonly Placed[], tags: read
 }
 
 /** The hands of any token of this issuer, read without its preimage. Throws CAPABILITY_INVALID for one of another. */
-export function hands(macaroon: Macaroon.Macaroon, options: { readonly key: Key }): readonly Hand[] {
-  const { key } = options
+export function hands(
+  macaroon: Macaroon.Macaroon,
+  options: { readonly key: Key; readonly vocabulary?: Vocabulary | undefined },
+): readonly Hand[] {
+  const { key, vocabulary } = options
   const tags = Macaroon.verify(rootKey(key, macaroon.identifier), macaroon)
   const { tokenId } = Identifier.decode(macaroon.identifier)
   const first = textsOf(macaroon).flatMap((text, i) => (text === undefined ? [] : [{ text, tag: tags[i]!, i }]))
-  const { placed } = trace(first.map(({ text }) => Caveat.parse(text)))
+  const { placed } = trace(first.map(({ text }) => Caveat.parse(text, vocabulary)))
   const found = handsOf(
     key,
     tokenId,

@@ -71,11 +71,9 @@ test('there is one spelling', () => {
       (value) => `link=${value}`,
     ),
     `link=a#${'a'.repeat(27)}`,
-    `verb=${Array.from({ length: 65 }, (_, i) => `A${'B'.repeat(i % 30)}-${'C'.repeat(i / 30)}`).join()}`,
     'expires=1\n',
     'expires=1\u0000',
     'vérb=GET',
-    `verb=${'A'.repeat(1020)}`,
   ]
   for (const text of bad) refuses('CAVEAT_MALFORMED', () => Caveat.parse(text))
 })
@@ -88,8 +86,9 @@ test('the world is closed', () => {
     'VERB=GET',
     '=',
     '=GET',
-    'paid=00',
-    'rate=10/60',
+    'rates=10/60',
+    'max=1',
+    'maxi:q.a=1',
     'frozen=',
     'x=1',
   ]

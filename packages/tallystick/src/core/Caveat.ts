@@ -4,17 +4,18 @@
  */
 import * as Amount from './Amount.ts'
 import type { AmountLike } from './Amount.ts'
-import { randomBytes, toHex, type Bytes } from './bytes.ts'
+import { randomBytes, toBase64Url, toHex, type Bytes } from './bytes.ts'
 import { PROFILE } from './caveats/profile.ts'
 import type { Room } from './caveats/Room.ts'
-import { roomOf } from './caveats/rooms.ts'
-import { TallyError } from './errors.ts'
+import { dlg1, type Vocabulary } from './caveats/rooms.ts'
+import { TallyError, type ErrorDetails } from './errors.ts'
+import { overLimit } from './limits.ts'
 
 export interface Caveat {
   /** As it stands in the token. */
   readonly text: string
   readonly key: string
-  /** The service in `<service>_valid_until` and `<service>_capabilities`, else ''. */
+  /** The service in `<service>_valid_until` and `<service>_capabilities`, the selector in `max:<selector>`, else ''. */
   readonly subject: string
   readonly room: Room<unknown>
   readonly value: unknown
@@ -23,29 +24,30 @@ export interface Caveat {
 /** Wherever a caveat is wanted, its text will do. */
 export type CaveatLike = Caveat | string
 
-export const from = (caveat: CaveatLike): Caveat => (typeof caveat === 'string' ? parse(caveat) : caveat)
+export const from = (caveat: CaveatLike, vocabulary: Vocabulary = dlg1): Caveat =>
+  typeof caveat === 'string' ? parse(caveat, vocabulary) : caveat
 
 export const format = (caveat: Caveat): string => caveat.text
 
-/** Throws CAVEAT_MALFORMED, or CAVEAT_UNKNOWN for a key that is not in the vocabulary. */
-export function parse(text: string): Caveat {
-  if (!/^[\x20-\x7e]{1,1024}$/.test(text))
-    throw new TallyError('CAVEAT_MALFORMED', 'expected a caveat of 1 to 1024 printable ASCII characters')
+/** Throws CAVEAT_MALFORMED, CAPABILITY_LIMIT, or CAVEAT_UNKNOWN for a key that is not in the vocabulary. */
+export function parse(text: string, vocabulary: Vocabulary = dlg1): Caveat {
+  overLimit('caveat', text.length)
+  if (!/^[\x20-\x7e]+$/.test(text)) throw new TallyError('CAVEAT_MALFORMED', 'expected printable ASCII characters')
   const equals = text.indexOf('=')
   if (equals < 0) throw refused('CAVEAT_MALFORMED', text, 'expected key=value')
   const key = text.slice(0, equals)
-  const found = roomOf(key)
+  const found = vocabulary.find(key)
   if (!found) throw refused('CAVEAT_UNKNOWN', text, 'the vocabulary dlg1 has no such key')
   const { room, subject } = found
   try {
     return { text, key, subject, room, value: room.parse(text.slice(equals + 1), subject) }
   } catch (error) {
-    throw TallyError.is(error) ? refused(error.code, text, error.message) : error
+    throw TallyError.is(error) ? refused(error.code, text, error.message, error.details) : error
   }
 }
 
-const refused = (code: TallyError['code'], text: string, why: string): TallyError =>
-  new TallyError(code, `caveat \`${show(text)}\`: ${why}`, { details: { caveat: show(text) } })
+const refused = (code: TallyError['code'], text: string, why: string, details: ErrorDetails = {}): TallyError =>
+  new TallyError(code, `caveat \`${show(text)}\`: ${why}`, { details: { ...details, caveat: show(text) } })
 
 /** For messages and logs: without whatever might be a secret, also when the key is misspelled, or drive a terminal. */
 export const show = (text: string): string =>
@@ -57,8 +59,11 @@ export const show = (text: string): string =>
 /** What both allow, when they restate one dimension; undefined when that is nothing. */
 export function meet(a: Caveat, b: Caveat): Caveat | undefined {
   if (a.key !== b.key) throw new TypeError(`meet: expected two caveats of one key, got ${a.key} and ${b.key}`)
-  const value = a.room.meet(a.value, b.value)
-  return value === undefined ? undefined : parse(`${a.key}=${a.room.format(value)}`)
+  const { key, subject, room } = a
+  const value = room.meet(a.value, b.value)
+  if (value === undefined) return undefined
+  const text = room.format(value)
+  return { text: `${key}=${text}`, key, subject, room, value: room.parse(text, subject) }
 }
 
 /** Something `a` allows and `b`, of the same key, does not; undefined when `a` lies inside `b`. */
@@ -92,11 +97,37 @@ export const verb = (...methods: readonly string[]): Caveat => parse(`verb=${met
 /** Patterns such as `/v1/search/**`; see PathPattern.ts. */
 export const path = (...patterns: readonly string[]): Caveat => parse(`path=${patterns.join(',')}`)
 
+/** Names of verifiers. */
+export const aud = (...verifiers: readonly string[]): Caveat => parse(`aud=${verifiers.join(',')}`)
+
+/** Such as `api.example.com`, `*.example.com`, `localhost:8402`. */
+export const host = (...hosts: readonly string[]): Caveat => parse(`host=${hosts.join(',')}`)
+
+/** Such as `203.0.113.0/24`, `2001:db8::/32`. */
+export const net = (...networks: readonly string[]): Caveat => parse(`net=${networks.join(',')}`)
+
+/** Of one request. */
+export const price = (most: AmountLike): Caveat => parse(`price=${Amount.from(most)}msat`)
+
+export const rate = (count: number, options: { readonly seconds: number }): Caveat =>
+  parse(`rate=${count}/${options.seconds}`)
+
+/** How often the token may be handed on from here. */
+export const depth = (links: number): Caveat => parse(`depth=${links}`)
+
+export const purpose = (text: string): Caveat => parse(`purpose=${text}`)
+
 export const uses = (count: number): Caveat => parse(`uses=${count}`)
 
 export const budget = (amount: AmountLike): Caveat => parse(`budget=${Amount.from(amount)}msat`)
 
 export const preimage = (bytes: Bytes): Caveat => parse(`preimage=${toHex(bytes)}`)
+
+/** Only copies that are sealed to one request are good from here on (RequestSeal.ts). */
+export const seal = (): Caveat => parse('seal=1')
+
+/** Only the holder of this Ed25519 key may use the token from here on (HolderKey.ts). */
+export const key = (publicKey: Bytes): Caveat => parse(`key=ed25519:${toBase64Url(publicKey)}`)
 
 /** Names who the token is handed to. The salt, random unless given, gives this hand-off meters of its own. */
 export const link = (name: string, salt: string = randomSalt()): Caveat => parse(`link=${name}#${salt}`)

@@ -13,6 +13,7 @@ import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { concat, equalConstantTime, fromUtf8, randomBytes, utf8, type Bytes } from './bytes.ts'
 import * as Caveat from './Caveat.ts'
 import type { CaveatLike } from './Caveat.ts'
+import type { Vocabulary } from './caveats/rooms.ts'
 import { TallyError } from './errors.ts'
 import { hmacWith, padsOf } from './hmac.ts'
 import type { Key } from './Key.ts'
@@ -133,9 +134,14 @@ function refused(location: string | undefined, why: string): TallyError<'DISCHAR
 const NOT_HERE = new Set(['profile', 'link', 'depth', 'preimage', 'paid', 'seal', 'req', 'key', 'handoff'])
 
 /** What a discharge restricts: its own sequence, in which it may only narrow itself. Throws CAVEAT_*. */
-export function restrictions({ macaroon }: Discharged, link: string | undefined): Lineage {
+export function restrictions(
+  { macaroon }: Discharged,
+  options: { readonly link: string | undefined; readonly vocabulary: Vocabulary | undefined },
+): Lineage {
+  const { link, vocabulary } = options
   const discharge = macaroon.location
-  const own = macaroon.caveats.flatMap(({ id, vid }) => (vid === undefined ? [Caveat.parse(fromUtf8(id))] : []))
+  const first = macaroon.caveats.filter(({ vid }) => vid === undefined)
+  const own = first.map(({ id }) => Caveat.parse(fromUtf8(id), vocabulary))
   const lineage = trace(own)
   const placed = lineage.placed.map((at) => ({ ...at, link, discharge }))
   for (const at of placed)

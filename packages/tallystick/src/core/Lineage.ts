@@ -4,9 +4,8 @@
  */
 import type { Caveat } from './Caveat.ts'
 import { show } from './Caveat.ts'
-import type { In } from './caveats/in.ts'
+import { contradiction } from './caveats/demand.ts'
 import type { Link } from './caveats/link.ts'
-import type { Bound } from './caveats/bound.ts'
 import type { Service } from './caveats/services.ts'
 import { TallyError, type ErrorCode } from './errors.ts'
 import { limits } from './limits.ts'
@@ -69,7 +68,7 @@ export function trace(caveats: readonly Caveat[]): Lineage {
       linksLeft = value as number
     }
     inForce.set(key, caveat)
-    if (room.until) ends.set(subject, room.until(value))
+    if (room.until) ends.set(subject, Math.min(ends.get(subject) ?? Infinity, room.until(value)))
     if (room.until || key === 'services') end = endOf(ends, inForce.get('services')?.value as readonly Service[])
     if (links.length > MAX_LINKS) throw overCount('links', at)
     if (room.meter && ++meters > MAX_METERS) throw overCount('meters', at)
@@ -94,7 +93,8 @@ export function checkNotEmpty({ placed, end }: Lineage): void {
     if (key === 'after' && (value as number) >= end)
       throw refusal('CAVEAT_EMPTY', at, 'it begins when the token has expired')
   }
-  checkArguments(placed)
+  const empty = contradiction(placed)
+  if (empty) throw refusal('CAVEAT_EMPTY', empty, 'no argument can also meet what came before')
 }
 
 export function overCount(limit: 'links' | 'meters', at: Omit<Placed, 'end'>): TallyError {

@@ -22,6 +22,7 @@ import {
 } from './bytes.ts'
 import { TallyError } from './errors.ts'
 import { hmacChain, hmacSha256, hmacWith, padsOf } from './hmac.ts'
+import { limits, overLimit } from './limits.ts'
 
 export interface MacaroonCaveat {
   /** First party: printable ASCII. Third party: opaque. */
@@ -41,11 +42,11 @@ export interface Macaroon {
   readonly signature: Bytes
 }
 
-export const MAX_BYTES = 4096
-export const MAX_CAVEATS = 64
-export const MAX_CAVEAT_BYTES = 1024
+export const MAX_BYTES = limits.token
+export const MAX_CAVEATS = limits.caveats
+export const MAX_CAVEAT_BYTES = limits.caveat
 /** That travel with one token. */
-export const MAX_DISCHARGES = 4
+export const MAX_DISCHARGES = limits.discharges
 
 const LOCATION = 1
 const IDENTIFIER = 2
@@ -148,19 +149,14 @@ function sizeOf({ location, identifier, caveats }: Macaroon): number {
 
 function checkSize(macaroon: Macaroon): void {
   const size = sizeOf(macaroon)
-  if (size > MAX_BYTES) throw new TallyError('CAPABILITY_LIMIT', `token would be ${size} bytes, at most ${MAX_BYTES}`)
-  if (macaroon.caveats.length > MAX_CAVEATS)
-    throw new TallyError(
-      'CAPABILITY_LIMIT',
-      `token would have ${macaroon.caveats.length} caveats, at most ${MAX_CAVEATS}`,
-    )
+  overLimit('token', size)
+  overLimit('caveats', macaroon.caveats.length)
 }
 
 /** Text, unlike what a third party's caveat may say. */
 function checkFirstParty(id: Bytes): void {
   if (id.length === 0) throw new TallyError('MACAROON_MALFORMED', 'a caveat is empty')
-  if (id.length > MAX_CAVEAT_BYTES)
-    throw new TallyError('CAPABILITY_LIMIT', `a caveat has ${id.length} bytes, at most ${MAX_CAVEAT_BYTES}`)
+  overLimit('caveat', id.length)
   for (const byte of id)
     if (byte < 0x20 || byte > 0x7e)
       throw new TallyError('MACAROON_MALFORMED', 'a caveat has characters other than printable ASCII')
@@ -197,11 +193,7 @@ export const toBase64 = (macaroon: Macaroon): string => bytesToBase64(encode(mac
 /** A macaroon with its discharges, which must be bound to it (Discharge.ts). */
 export function toBase64All(root: Macaroon, discharges: readonly Macaroon[]): string {
   const bytes = concat(...[root, ...discharges].map(encode))
-  if (bytes.length > MAX_BYTES)
-    throw new TallyError(
-      'CAPABILITY_LIMIT',
-      `token would be ${bytes.length} bytes with its discharges, at most ${MAX_BYTES}`,
-    )
+  overLimit('token', bytes.length)
   return bytesToBase64(bytes)
 }
 
@@ -212,8 +204,7 @@ export const fromBase64 = (text: string): Macaroon => decode(readBase64(text))
 export const fromBase64All = (text: string): readonly [Macaroon, ...Macaroon[]] => decodeAll(readBase64(text))
 
 function readBase64(text: string): Bytes {
-  if (text.length > Math.ceil(MAX_BYTES / 3) * 4)
-    throw new TallyError('CAPABILITY_LIMIT', `token is longer than ${MAX_BYTES} bytes`)
+  if (text.length > Math.ceil(MAX_BYTES / 3) * 4) overLimit('token', Math.floor((text.length * 3) / 4))
   try {
     return bytesFromBase64(text)
   } catch (cause) {
@@ -236,8 +227,7 @@ export function decodeAll(bytes: Bytes): readonly [Macaroon, ...Macaroon[]] {
   let { macaroon, end } = read(bytes, 0)
   const all: [Macaroon, ...Macaroon[]] = [macaroon]
   while (end < bytes.length) {
-    if (all.length > MAX_DISCHARGES)
-      throw new TallyError('CAPABILITY_LIMIT', `more than ${MAX_DISCHARGES} discharges came with the token`)
+    overLimit('discharges', all.length)
     ;({ macaroon, end } = read(bytes, end))
     all.push(macaroon)
   }
@@ -245,7 +235,7 @@ export function decodeAll(bytes: Bytes): readonly [Macaroon, ...Macaroon[]] {
 }
 
 function read(bytes: Bytes, from: number): { readonly macaroon: Macaroon; readonly end: number } {
-  if (bytes.length > MAX_BYTES) throw new TallyError('CAPABILITY_LIMIT', `token is longer than ${MAX_BYTES} bytes`)
+  overLimit('token', bytes.length)
   if (bytes[from] !== 2)
     throw new TallyError(
       'MACAROON_MALFORMED',
@@ -295,8 +285,7 @@ function read(bytes: Bytes, from: number): { readonly macaroon: Macaroon; readon
       if (place !== undefined) throw malformed('a first-party caveat has a location', at)
       checkFirstParty(id)
     }
-    if (caveats.length === MAX_CAVEATS)
-      throw new TallyError('CAPABILITY_LIMIT', `token has more than ${MAX_CAVEATS} caveats`)
+    overLimit('caveats', caveats.length + 1)
     caveats.push({ id, vid, location: place || undefined })
   }
   end()

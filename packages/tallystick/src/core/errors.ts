@@ -11,6 +11,11 @@ export const errors = {
   ENCODING_INVALID: { status: 400, fix: 'Check that the text is complete and is hex or base64, as the message says.' },
   KEY_INVALID: { status: 500, fix: 'A key is 32 random bytes as 64 hex digits: `openssl rand -hex 32`.' },
 
+  JSON_MALFORMED: {
+    status: 400,
+    fix: 'Send JSON in UTF-8 that every parser reads alike: no key twice, at most 1 MiB and 64 levels.',
+  },
+
   // Macaroons and capabilities
   MACAROON_MALFORMED: { status: 402, fix: 'Send the macaroon exactly as it was given to you, in standard base64.' },
   CAPABILITY_INVALID: { status: 402, fix: 'Ask for a new quote: send the request without credentials.' },
@@ -24,7 +29,7 @@ export const errors = {
   REQUEST_REPLAYED: { status: 409, fix: 'A sealed request runs once. Seal a new one if you want it to run again.' },
   CAPABILITY_LIMIT: {
     status: 403,
-    fix: 'Use fewer or shorter caveats: a token is at most 4 KiB, 64 caveats, 8 links and 8 meters.',
+    fix: 'Use fewer or shorter caveats: a token is at most 4 KiB, 64 caveats, 8 links, 8 meters and 4 discharges; a caveat 1,024 bytes and 64 items.',
   },
   CAPABILITY_UNPROFILED: {
     status: 403,

@@ -10,6 +10,14 @@ export const expires: Room<number> = {
     now.getTime() < value * 1000 ? undefined : `it is ${spell(now.getTime())}, it expired at ${spell(value * 1000)}`,
   witness: (a, b) => (a <= b ? undefined : `the time ${spell(b * 1000)}`),
   meet: (a, b) => Math.min(a, b),
+  means: (value, moment) => `until ${moment(value)}`,
+  points: (a, b) => [...(a === undefined ? [] : instant(a * 1000 - 1)), ...(b === undefined ? [] : instant(b * 1000))],
+}
+
+/** That moment, if there is such a Date. */
+export function instant(milliseconds: number): readonly { readonly now: Date }[] {
+  const now = new Date(milliseconds)
+  return Number.isNaN(now.getTime()) ? [] : [{ now }]
 }
 
 /** Unix milliseconds for people; beyond the range of Date, seconds. */

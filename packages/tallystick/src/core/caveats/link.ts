@@ -12,6 +12,7 @@ export interface Link {
 
 export const link: Room<Link> = {
   dimension: 'link',
+  always: true,
   parse(text) {
     const hash = text.indexOf('#')
     const name = text.slice(0, hash)
@@ -24,4 +25,5 @@ export const link: Room<Link> = {
   refusal: () => undefined,
   witness: () => undefined,
   meet: (_, b) => b,
+  means: ({ name }) => `handed to ${name}; what follows was added by whoever handed it on`,
 }

@@ -1,6 +1,6 @@
 /** `path=/v1/search/**,/v1/me`: the canonical path matches one of these patterns. */
 import * as PathPattern from '../PathPattern.ts'
-import { parseList, type Room } from './Room.ts'
+import { enumerate, parseList, type Room } from './Room.ts'
 
 export const path: Room<readonly PathPattern.PathPattern[]> = {
   dimension: 'path',
@@ -16,4 +16,11 @@ export const path: Room<readonly PathPattern.PathPattern[]> = {
     const both = PathPattern.meet(a, b)
     return both.length > 0 ? both : undefined
   },
+  means: (value) => `only paths that match ${enumerate(value.map(PathPattern.format), 'or')}`,
+  points(a = EVERYTHING, b = []) {
+    const path = PathPattern.witness(a, b)
+    return path === undefined ? [] : [{ path }]
+  },
 }
+
+const EVERYTHING = [PathPattern.parse('/**')]

@@ -4,6 +4,7 @@ import { malformed, type Room } from './Room.ts'
 
 export const preimage: Room<Bytes> = {
   dimension: 'preimage',
+  always: true,
   secret: true,
   parse(text) {
     if (!/^[0-9a-f]{64}$/.test(text)) throw malformed('a preimage of 64 lower-case hex digits')
@@ -13,4 +14,5 @@ export const preimage: Room<Bytes> = {
   refusal: () => undefined,
   witness: (a, b) => (equalConstantTime(a, b) ? undefined : 'another preimage'),
   meet: (a, b) => (equalConstantTime(a, b) ? a : undefined),
+  means: () => 'carries the proof of payment: whoever has this token can use it',
 }

@@ -6,6 +6,7 @@ export const PROFILE = 'dlg1'
 
 export const profile: Room<typeof PROFILE> = {
   dimension: 'profile',
+  always: true,
   parse(text) {
     if (text !== PROFILE) throw new TallyError('CAVEAT_UNKNOWN', `the only profile known here is ${PROFILE}`)
     return PROFILE
@@ -14,4 +15,5 @@ export const profile: Room<typeof PROFILE> = {
   refusal: () => undefined,
   witness: () => undefined,
   meet: (a) => a,
+  means: () => 'its issuer promises to refuse whatever caveat it does not understand',
 }

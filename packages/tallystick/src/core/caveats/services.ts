@@ -1,5 +1,5 @@
 /** `services=search:0,img:1` (L402): the service asked for is named. A tier is part of the name when it is restated. */
-import { hasTwice, isLabel, malformed, parseInt, parseList, type Room } from './Room.ts'
+import { enumerate, fresh, hasTwice, isLabel, malformed, parseInt, parseList, type Room } from './Room.ts'
 
 export interface Service {
   readonly name: string
@@ -26,8 +26,11 @@ export const services: Room<readonly Service[]> = {
     return list
   },
   format: (value) => value.map(format).join(','),
-  refusal: (value, { service }) =>
-    value.some(({ name }) => name === service) ? undefined : `the service is ${service}`,
+  refusal(value, { service, tier = 0 }) {
+    const named = value.find(({ name }) => name === service)
+    if (!named) return `the service is ${service}`
+    return named.tier === tier ? undefined : `the tier is ${tier}`
+  },
   witness(a, b) {
     const outside = a.find((service) => !holds(b, service))
     return outside && `service ${format(outside)}`
@@ -36,4 +39,13 @@ export const services: Room<readonly Service[]> = {
     const both = a.filter((service) => holds(b, service))
     return both.length > 0 ? both : undefined
   },
+  means: (value) =>
+    `only ${enumerate(
+      value.map(({ name, tier }) => (tier === 0 ? `service ${name}` : `service ${name} at tier ${tier}`)),
+      'and',
+    )}`,
+  points: (a = [], b) => [
+    ...a.map(({ name, tier }) => ({ service: name, tier })),
+    ...(b ? [{ service: fresh(b.map(({ name }) => name)), tier: 0 }] : []),
+  ],
 }

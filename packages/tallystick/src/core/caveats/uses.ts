@@ -9,4 +9,12 @@ export const uses: Room<number> = {
   refusal: () => undefined,
   witness: (a, b) => (a <= b ? undefined : `use number ${b + 1}`),
   meet: (a, b) => Math.min(a, b) || undefined,
+  means: (value) => `${value} ${value === 1 ? 'call' : 'calls'}, ${COUNTED}`,
+  points: (a, b) =>
+    [a, b].flatMap((value) => [
+      { used: { uses: 0n } },
+      ...(value === undefined ? [] : [{ used: { uses: BigInt(value) } }]),
+    ]),
 }
+
+export const COUNTED = 'counted together with every token narrowed from here on'

@@ -9,10 +9,16 @@ export interface ValidUntil {
 
 export const validUntil: Room<ValidUntil> = {
   dimension: 'valid_until',
+  subject: 'service',
   parse: (text, service) => ({ service, time: parseInt(text, 'a time in unix seconds') }),
   format: ({ time }) => `${time}`,
   until: ({ time }) => time,
   refusal: ({ service, time }, action) => (action.service === service ? expires.refusal(time, action) : undefined),
   witness: (a, b) => expires.witness(a.time, b.time),
   meet: (a, b) => (a.time < b.time ? a : b),
+  means: ({ service, time }, moment) => `service ${service}: until ${moment(time)}`,
+  points(a, b) {
+    const { service } = (a ?? b)!
+    return expires.points!(a?.time, b?.time).map((point) => ({ ...point, service }))
+  },
 }

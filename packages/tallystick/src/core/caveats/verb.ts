@@ -1,5 +1,5 @@
 /** `verb=GET,HEAD`: the method is one of these. */
-import { malformed, parseList, setMeet, type Room } from './Room.ts'
+import { enumerate, malformed, parseList, setMeet, type Room } from './Room.ts'
 
 const EXPECTED = 'methods in upper case, separated by commas, such as GET,HEAD'
 const METHOD = /^[A-Z][A-Z-]{0,31}$/
@@ -18,4 +18,9 @@ export const verb: Room<readonly string[]> = {
     return outside && `method ${outside}`
   },
   meet: setMeet,
+  means: (value) => `only ${enumerate(value, 'or')}`,
+  points: (a = [], b) => [...a, ...(b ? OTHERS.filter((method) => !b.includes(method)) : [])].map((verb) => ({ verb })),
 }
+
+/** More than a list can have. */
+const OTHERS = ['GET', 'POST', 'PUT', 'DELETE', ...Array.from({ length: 61 }, (_, i) => `X-${'X'.repeat(i)}`)]
