@@ -35,7 +35,7 @@ export interface Demands {
 }
 
 /** Seconds between the clocks of who seals and who checks, either way. */
-export const WINDOW = 60
+export const SEAL_WINDOW = 60
 
 /**
  * Which caveats may stand where: known without any key. `undefined` stands for a third party's caveat. Throws
@@ -155,8 +155,8 @@ export function checkEvidence({ paid, seal, req, holder }: Demands, now: Date, e
 function checkSeal(at: Placed, { time, hash }: Req, now: Date, request: Bytes | undefined): void {
   if (!request) throw refusal('SEAL_INVALID', at, 'this verifier was not told what the request is')
   const apart = Math.abs(now.getTime() / 1000 - time)
-  if (apart > WINDOW)
-    throw refusal('SEAL_INVALID', at, `it was made ${Math.ceil(apart)} seconds from now, at most ${WINDOW} count`)
+  if (apart > SEAL_WINDOW)
+    throw refusal('SEAL_INVALID', at, `it was made ${Math.ceil(apart)} seconds from now, at most ${SEAL_WINDOW} count`)
   if (!equalConstantTime(hash, request)) throw refusal('SEAL_INVALID', at, 'it was made for another request')
 }
 

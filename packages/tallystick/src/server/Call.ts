@@ -7,7 +7,7 @@ export interface Call {
   readonly method: string
   /** Origin-form request target exactly as received: `/v1/search?q=1`. */
   readonly target: string
-  /** All values of a header, by lower-case name, in order received, unjoined where the platform can. */
+  /** All values of a header, `host` included, by lower-case name, in order received, unjoined where the platform can. */
   readonly header: (name: string) => readonly string[]
   /** Who asks, for the one open invoice per client: normally the socket's remote address. */
   readonly client: string

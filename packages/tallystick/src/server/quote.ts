@@ -126,7 +126,7 @@ async function mintQuote(options: QuoterOptions, slot: string, offer: Offer, now
   const validUntil = new Date(created.getTime() + offer.lifetime * 1000)
   const terms = Terms.encode(termsOf(offer, tokenId, amount, validUntil))
   // A preimage derived from our key needs no storage, so a paid quote can be redeemed after any loss of the database.
-  const preimage = lightning.capabilities.choosesPreimage ? key.derive('preimage', tokenId) : undefined
+  const preimage = lightning.capabilities.choosesPreimage ? Capability.preimageFor(key, tokenId) : undefined
   const { bolt11, paymentHash } = await lightning.createInvoice({
     amount,
     expires,
