@@ -21,14 +21,14 @@ async function checkLeftovers(path: string, said: readonly Line[]): Promise<{ re
   assert.ok(used <= LIMIT, `${used} used`)
 
   for (const { key, remaining } of mine.filter(({ key }) => !refunded.includes(key))) {
+    // The refund of the first attempt may have been made and not acknowledged.
+    if (key === attemptKey(0) && lost < 0) continue
     const again = await store.spend({
       key: String(key),
       paymentHash: quoteOf(1).paymentHash,
       charges: [chargeOf(METER)],
       at: now,
     })
-    // The refund of the first attempt may have been made and not acknowledged.
-    if (key === attemptKey(0) && lost < 0) continue
     assert.deepEqual(again, { ok: true, remaining: [BigInt(String(remaining))] }, String(key))
   }
   if (said.some((line) => 'settled' in line)) {

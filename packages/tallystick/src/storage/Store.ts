@@ -37,6 +37,27 @@ export type Spend =
   /** The first meter, root to leaf, that could not take its charge, and what it had left. Nothing was charged. */
   | { readonly ok: false; readonly charge: Charge; readonly remaining: bigint }
 
+/** What an issuer, or a holder for what it handed on, decided about a token that is out. It never widens. */
+export interface Ruling {
+  /** Of which prefix: `Hand.tag`, the token id itself for a whole token. Concerns all that begins with it. */
+  readonly tag: string
+  /** Of the token, 32 bytes. */
+  readonly tokenId: Bytes
+  /** As its giver wrote it; undefined for the whole token. */
+  readonly link: string | undefined
+  /** One more caveat, as text, that must hold; undefined: revoked. */
+  readonly caveat: string | undefined
+  readonly at: Date
+  /** When nothing is left that it could concern; undefined: never known to be over, so never forgotten. */
+  readonly until: Date | undefined
+}
+
+/** The rulings on one prefix together. */
+export interface Against {
+  readonly revoked: boolean
+  readonly caveats: readonly string[]
+}
+
 export interface Store extends AsyncDisposable {
   /** Records a quote before it is answered. Idempotent by payment hash. */
   open(quote: Quote): Promise<void>
@@ -47,20 +68,53 @@ export interface Store extends AsyncDisposable {
    * a payment hash it holds no quote of, whose cursor counts all the same.
    */
   settle(settlement: { paymentHash: Bytes; at: Date; cursor?: string }): Promise<boolean>
+  /** Whether the payment of a quote that is still held was recorded. */
+  settled(paymentHash: Bytes): Promise<boolean>
   /** The cursor of the last settlement recorded. */
   cursor(): Promise<string | undefined>
   /**
    * Charges all meters or none. `key` names this attempt: repeating it charges nothing more and answers as the first
-   * time, unless it was refunded. A refusal is not remembered. Once charged, the quote of `paymentHash`, if known, counts
-   * as redeemed. Any unique key will do; keys that sort by the time they were made cost a third of random ones on disk.
+   * time. A refusal is not remembered. Once charged, the quote of `paymentHash`, if known, counts as redeemed. Any unique
+   * key will do; keys that sort by the time they were made cost a third of random ones on disk.
+   *
+   * With `seal` the request may run once: its key, which must then be that of the seal, is remembered until a day after
+   * `until` at least, also when nothing is charged, and repeating it throws REQUEST_REPLAYED. So does, with or without,
+   * the key of an attempt that was refunded.
+   *
+   * Throws CAPABILITY_LIMIT, and charges nothing, rather than count more than 1,000 meters (retention.ts) for one payment
+   * hash; those that its first spend brought are not counted.
    */
-  spend(request: { key: string; paymentHash: Bytes; charges: readonly Charge[]; at: Date }): Promise<Spend>
-  /** Takes the charges of `key` back, once, because the work is known not to have been done. False if there was nothing to take back. */
+  spend(request: {
+    key: string
+    paymentHash: Bytes
+    charges: readonly Charge[]
+    at: Date
+    seal?: { readonly until: Date }
+  }): Promise<Spend>
+  /**
+   * Takes the charges of `key` back, once, because the work is known not to have been done; the journal says so for as
+   * long as it remembers the attempt. False if there was nothing to take back. What was drawn from a window that is over
+   * stays drawn.
+   */
   refund(key: string): Promise<boolean>
-  /** Used so far on a meter, 0n when unknown. */
+  /**
+   * Moves units to the last meter of `charges`, from those above it, root to leaf: all of one kind, `cost` being how many.
+   * They are counted as used there at once, and what the meter draws is then taken from them alone; what is unspent at
+   * `until` returns where it came from, with the first spend or sweep from then on. A spend that needs more than is left
+   * of them is charged as if they were not there. Answers like a spend; repeating it while it runs moves nothing more.
+   * Throws CAPABILITY_LIMIT when other units are reserved for the meter.
+   */
+  reserve(request: { paymentHash: Bytes; charges: readonly Charge[]; at: Date; until: Date }): Promise<Spend>
+  /** Records a ruling; true the first time. It holds from then on, in every process once its store is in step. */
+  rule(ruling: Ruling): Promise<boolean>
+  /** Every ruling that is remembered, oldest first: for `tally` to list. */
+  rulings(): Promise<readonly Ruling[]>
+  /** What was ruled on a prefix; undefined is nothing. From memory, because every request asks it for every hand. */
+  against(tag: string): Against | undefined
+  /** Used so far on a meter, 0n when unknown; on one with a window, in the latest window it was charged in. */
   used(meter: string): Promise<bigint>
   /**
-   * Forgets quotes, meters and attempts that can no longer matter at `now`, some while after they ended (retention.ts).
+   * Forgets what can no longer matter at `now`, some while after it ended (retention.ts), and ends reservations.
    * To be called now and then. Resolves with the number of rows dropped.
    */
   sweep(now: Date): Promise<number>

@@ -5,27 +5,91 @@
  */
 import { msats } from '../core/Amount.ts'
 import { toHex, type Bytes } from '../core/bytes.ts'
+import { TallyError } from '../core/errors.ts'
+import type { Charge } from '../core/Grant.ts'
 import { counted, overCap } from './caps.ts'
-import { checkHash, checkMeter, checkPurchase, checkQuote, checkSpend, checkTime } from './check.ts'
+import {
+  checkHash,
+  checkMeter,
+  checkPurchase,
+  checkQuote,
+  checkReserve,
+  checkRuling,
+  checkSpend,
+  checkTime,
+} from './check.ts'
 import type { Cap, Jar, Kept } from './Jar.ts'
-import { horizons } from './retention.ts'
-import type { Quote, Spend, Store } from './Store.ts'
+import { crowded, plan, replayed, type Known, type Step } from './plan.ts'
+import { endAll, reserving, restore, type Reservation, type ReservationRows } from './reservations.ts'
+import { horizons, MOST_METERS } from './retention.ts'
+import { createRulings } from './rulings.ts'
+import type { Quote, Store } from './Store.ts'
 
 interface Attempt {
   readonly at: Date
-  readonly costs: ReadonlyMap<string, bigint>
-  readonly answer: Spend
+  readonly charges: readonly Charge[]
+  readonly steps: readonly Step[]
+  refunded: boolean
+}
+
+interface Meter {
+  readonly used: bigint
+  readonly window: number
+  readonly expires: Date
+  /** Of whose meters it is one; undefined for those of the first spend, which are not counted. */
+  readonly owner: string | undefined
 }
 
 export function memoryStore(): Store {
   const quotes = new Map<string, Quote & { settled?: Date; redeemed?: true }>()
-  const meters = new Map<string, { used: bigint; expires: Date }>()
+  const meters = new Map<string, Meter>()
   const attempts = new Map<string, Attempt>()
+  const reservations = new Map<string, Reservation>()
+  const rulings = createRulings([])
   let cursor: string | undefined
 
-  function charge(meter: string, cost: bigint, expires: Date): void {
-    const known = meters.get(meter) ?? { used: 0n, expires }
-    meters.set(meter, { used: known.used + cost, expires: expires > known.expires ? expires : known.expires })
+  const rows: ReservationRows = {
+    find: (meter) => reservations.get(meter),
+    change: (meter, change) => reservations.set(meter, { ...reservations.get(meter)!, ...change }),
+    giveBack(meter, amount) {
+      const row = meters.get(meter)
+      if (row) meters.set(meter, { ...row, used: row.used - amount })
+    },
+  }
+
+  function knownOf({ meter }: Charge): Known | undefined {
+    const row = meters.get(meter)
+    const held = reservations.get(meter)
+    return row && { ...row, held: held && !held.ended ? { left: held.left, until: held.until.getTime() } : undefined }
+  }
+
+  function endReservations(at: Date): void {
+    const due = [...reservations.values()].filter(({ ended, until }) => !ended && until <= at)
+    endAll(
+      rows,
+      due.reverse().sort((a, b) => Number(a.until) - Number(b.until)),
+    )
+  }
+
+  /** True when it was not redeemed before. */
+  function redeem(paymentHash: string): boolean {
+    const quote = quotes.get(paymentHash)
+    if (!quote || quote.redeemed) return false
+    return (quote.redeemed = true)
+  }
+
+  function isCrowded(owner: string, charges: readonly Charge[]): boolean {
+    const fresh = charges.filter(({ meter }) => !meters.has(meter)).length
+    return fresh > 0 && [...meters.values()].filter((row) => row.owner === owner).length + fresh > MOST_METERS
+  }
+
+  function write({ meter, expires, cost }: Charge, step: Step, owner: string | undefined): void {
+    const row = meters.get(meter)
+    const { used, window } = step
+    if (row) meters.set(meter, { ...row, used, window, expires: expires > row.expires ? expires : row.expires })
+    else meters.set(meter, { used, window, expires, owner })
+    const held = reservations.get(meter)
+    if (step.drawn) rows.change(meter, { left: held!.left - cost, ended: false })
   }
 
   return {
@@ -41,6 +105,11 @@ export function memoryStore(): Store {
       return open
         .map(({ settled: _, redeemed: __, ...quote }) => quote)
         .sort((a, b) => Number(a.created) - Number(b.created))
+    },
+
+    async settled(paymentHash) {
+      checkHash(paymentHash)
+      return quotes.get(toHex(paymentHash))?.settled !== undefined
     },
 
     async settle(settlement) {
@@ -59,28 +128,68 @@ export function memoryStore(): Store {
 
     async spend(request) {
       checkSpend(request)
-      const { key, charges, at } = request
+      const { key, charges, at, seal } = request
+      endReservations(at)
       const before = attempts.get(key)
-      if (before) return before.answer
-      const remaining: bigint[] = []
-      for (const charge of charges) {
-        const left = charge.limit - (meters.get(charge.meter)?.used ?? 0n)
-        if (left < charge.cost) return { ok: false, charge, remaining: left < 0n ? 0n : left }
-        remaining.push(left - charge.cost)
-      }
-      for (const { meter, cost, expires } of charges) charge(meter, cost, expires)
-      const quote = quotes.get(toHex(request.paymentHash))
-      if (quote) quote.redeemed = true
-      const answer: Spend = { ok: true, remaining }
-      const costs = new Map(charges.map(({ meter, cost }) => [meter, cost]))
-      if (charges.length > 0) attempts.set(key, { at, costs, answer })
-      return answer
+      if (before?.refunded) throw replayed('refund')
+      if (before && seal) throw replayed('seal')
+      if (before) return { ok: true, remaining: before.steps.map(({ remaining }) => remaining) }
+      const steps = plan(charges, at, charges.map(knownOf))
+      if ('ok' in steps) return steps
+      const owner = toHex(request.paymentHash)
+      if (isCrowded(owner, charges)) throw crowded()
+      const first = redeem(owner)
+      charges.forEach((charge, index) => write(charge, steps[index]!, first ? undefined : owner))
+      const kept = seal && seal.until > at ? seal.until : at
+      if (charges.length > 0 || seal) attempts.set(key, { at: kept, charges, steps, refunded: false })
+      return { ok: true, remaining: steps.map(({ remaining }) => remaining) }
     },
 
     async refund(key) {
-      for (const [meter, cost] of attempts.get(key)?.costs ?? []) meters.get(meter)!.used -= cost
-      return attempts.delete(key)
+      const attempt = attempts.get(key)
+      if (!attempt || attempt.refunded || attempt.charges.length === 0) return false
+      attempt.refunded = true
+      attempt.charges.forEach(({ meter, cost }, index) => {
+        const { taken, window, drawn } = attempt.steps[index]!
+        if (meters.get(meter)?.window === window) rows.giveBack(meter, taken)
+        if (drawn) restore(rows, meter, cost)
+      })
+      return true
     },
+
+    async reserve(request) {
+      checkReserve(request)
+      const { charges, at } = request
+      endReservations(at)
+      const { meter } = charges.at(-1)!
+      const decided = reserving(request, charges.map(knownOf), reservations.get(meter))
+      if (decided instanceof TallyError) throw decided
+      if ('ok' in decided) return decided
+      const { steps, remaining, made } = decided
+      if (made) {
+        const owner = toHex(request.paymentHash)
+        if (isCrowded(owner, charges)) throw crowded()
+        charges.forEach((charge, index) => write(charge, steps[index]!, owner))
+        reservations.delete(meter)
+        reservations.set(meter, made)
+      }
+      return { ok: true, remaining }
+    },
+
+    async rule(ruling) {
+      checkRuling(ruling)
+      if (rulings.has(ruling)) return false
+      const refusal = rulings.tooMany(ruling)
+      if (refusal) throw refusal
+      rulings.add(ruling)
+      return true
+    },
+
+    async rulings() {
+      return rulings.all()
+    },
+
+    against: (tag) => rulings.against(tag),
 
     async used(meter) {
       checkMeter(meter)
@@ -89,13 +198,16 @@ export function memoryStore(): Store {
 
     async sweep(now) {
       checkTime('now', now)
+      endReservations(now)
       const { forgotten, archived } = horizons(now)
-      const rows = quotes.size + meters.size + attempts.size
+      const count = (): number => quotes.size + meters.size + attempts.size + reservations.size
+      const before = count()
       for (const [hash, { expires, settled, redeemed }] of quotes)
         if (expires < (settled || redeemed ? archived : forgotten)) quotes.delete(hash)
       for (const [meter, { expires }] of meters) if (expires < forgotten) meters.delete(meter)
       for (const [key, { at }] of attempts) if (at < forgotten) attempts.delete(key)
-      return rows - quotes.size - meters.size - attempts.size
+      for (const [meter, { until }] of reservations) if (until < forgotten) reservations.delete(meter)
+      return before - count() + rulings.sweep(forgotten)
     },
 
     async [Symbol.asyncDispose]() {},

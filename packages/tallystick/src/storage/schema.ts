@@ -53,6 +53,42 @@ export const storeSchema: Schema = {
       cursor TEXT NOT NULL
     ) STRICT;
     `,
+    `
+    -- window: unix seconds when the one that \`used\` counts in began, 0 without. owner: the payment hash, for those that count
+    -- towards the most that one may have.
+    ALTER TABLE meters ADD COLUMN window INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE meters ADD COLUMN owner BLOB;
+    CREATE INDEX meters_by_owner ON meters (owner) WHERE owner IS NOT NULL;
+
+    -- notes: JSON, per charge null or {window, drawn}, where a charge has one of them.
+    ALTER TABLE attempts ADD COLUMN notes TEXT;
+    ALTER TABLE attempts ADD COLUMN refunded INTEGER NOT NULL DEFAULT 0;
+
+    -- above: the meters that counted the units, 32 bytes each. source: the meter whose own reservation paid for the rest.
+    CREATE TABLE reservations (
+      id INTEGER PRIMARY KEY,
+      meter BLOB NOT NULL UNIQUE,
+      amount INTEGER NOT NULL,
+      remaining INTEGER NOT NULL CHECK (remaining >= 0),
+      until INTEGER NOT NULL,
+      ended INTEGER NOT NULL,
+      above BLOB NOT NULL,
+      source BLOB
+    ) STRICT;
+    CREATE INDEX reservations_by_end ON reservations (ended, until);
+
+    -- caveat: NULL for a revocation. until: NULL when it is never known to be over.
+    CREATE TABLE rulings (
+      id INTEGER PRIMARY KEY,
+      tag BLOB NOT NULL,
+      token BLOB NOT NULL,
+      link TEXT,
+      caveat TEXT,
+      at INTEGER NOT NULL,
+      until INTEGER
+    ) STRICT;
+    CREATE UNIQUE INDEX rulings_once ON rulings (tag, ifnull(caveat, ''));
+    `,
   ],
 }
 

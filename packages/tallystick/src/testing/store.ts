@@ -8,18 +8,16 @@ import { sats, msats } from '../core/Amount.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Charge } from '../core/Grant.ts'
 import type { Quote, Store } from '../storage/Store.ts'
-import { seeded } from './random.ts'
+import { attemptSuites } from './storeAttempts.ts'
+import { after, DAY, HOUR, now, storeKit } from './storeKit.ts'
 import { spendModel } from './storeModel.ts'
+import { reservationSuites } from './storeReservations.ts'
+import { rulingSuites } from './storeRulings.ts'
 
 export interface StoreConformanceOptions {
   /** Disposes of the store and opens what it left behind. Without it, durability is not tested. */
   readonly reopen?: (store: Store) => Promise<Store>
 }
-
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
-const now = new Date('2026-01-15T12:00:00Z')
-const after = (ms: number): Date => new Date(now.getTime() + ms)
 
 /** `open` resolves with a store that is empty each time. */
 export function storeConformance(
@@ -27,13 +25,13 @@ export function storeConformance(
   open: () => Promise<Store>,
   options: StoreConformanceOptions = {},
 ): void {
-  const random = seeded(402)
-  const newHash = (): Uint8Array => random.bytes(32)
-  const newMeter = (): string => toHex(random.bytes(32))
+  const kit = storeKit(open, options.reopen)
+  const { newHash, newMeter, charge, spend } = kit
+  let slots = 0
 
   const quoteOf = (change: Partial<Quote> = {}): Quote => ({
     paymentHash: newHash(),
-    slot: `slot-${random.below(1e9)}`,
+    slot: `slot-${slots++}`,
     amount: sats(10),
     bolt11: 'lnbcrt100n1…',
     macaroon: 'AgEHZXhhbXBsZQ==',
@@ -44,23 +42,6 @@ export function storeConformance(
     expires: after(HOUR),
     ...change,
   })
-
-  const charge = (meter: string, limit: bigint, cost = 1n, expires = after(DAY)): Charge => ({
-    meter,
-    kind: 'uses',
-    cost,
-    limit,
-    expires,
-    caveat: `uses=${limit}`,
-    link: undefined,
-  })
-
-  let attempts = 0
-  const spend = (
-    store: Store,
-    charges: readonly Charge[],
-    change: { key?: string; paymentHash?: Uint8Array; at?: Date } = {},
-  ) => store.spend({ key: `attempt-${attempts++}`, paymentHash: newHash(), charges, at: now, ...change })
 
   const withStore = (test: (store: Store) => Promise<void>) => async (): Promise<void> => {
     await using store = await open()
@@ -101,6 +82,7 @@ export function storeConformance(
           )
           assert.deepEqual(answers, [true, false, false])
           assert.equal(await store.settle({ paymentHash: quote.paymentHash, at: after(1) }), false)
+          assert.deepEqual([await store.settled(quote.paymentHash), await store.settled(newHash())], [true, false])
           assert.deepEqual(await store.offered(now), [])
         }),
       )
@@ -250,45 +232,11 @@ export function storeConformance(
           assert.equal((await spend(store, [charge(meter, 1n)], { key: 'b' })).ok, true)
         }),
       )
-
-      it(
-        'refunds all charges of a key, once',
-        withStore(async (store) => {
-          const [root, leaf] = [newMeter(), newMeter()]
-          await spend(store, [charge(root, 100n, 10n), charge(leaf, 3n)], { key: 'a' })
-          await spend(store, [charge(root, 100n, 10n), charge(leaf, 3n)])
-          assert.deepEqual(await Promise.all([store.refund('a'), store.refund('a'), store.refund('?')]), [
-            true,
-            false,
-            false,
-          ])
-          assert.deepEqual([await store.used(root), await store.used(leaf)], [10n, 1n])
-        }),
-      )
-
-      it(
-        'charges a refunded key anew, and can refund it again',
-        withStore(async (store) => {
-          const meter = newMeter()
-          const again = () => spend(store, [charge(meter, 3n)], { key: 'a' })
-          await again()
-          await store.refund('a')
-          await spend(store, [charge(meter, 3n)])
-          assert.deepEqual(await again(), { ok: true, remaining: [1n] })
-          assert.deepEqual(await again(), { ok: true, remaining: [1n] })
-          assert.equal(await store.refund('a'), true)
-          assert.equal(await store.used(meter), 1n)
-        }),
-      )
-
-      it(
-        'has nothing to take back where nothing was charged',
-        withStore(async (store) => {
-          assert.deepEqual(await spend(store, [], { key: 'a' }), { ok: true, remaining: [] })
-          assert.equal(await store.refund('a'), false)
-        }),
-      )
     })
+
+    attemptSuites(kit, quoteOf)
+    reservationSuites(kit)
+    rulingSuites(kit)
 
     it(
       'runs the calls of one turn in order, and a refusal among them spoils nothing',
@@ -331,7 +279,7 @@ export function storeConformance(
 
         const later = after(59 * DAY)
         await spend(store, [charge(running, 9n, 1n, after(60 * DAY))], { key: 'new', at: later })
-        const swept = [over, paid, ended, 'old', 'old too'].length
+        const swept = [over, paid, ended, 'old', 'old too', 'older'].length
         assert.equal(await store.sweep(later), swept)
         assert.equal(await store.sweep(later), 0)
         assert.deepEqual(plain(await store.offered(now)), plain([live]))

@@ -1,6 +1,7 @@
 /** Random spends, repeats and refunds against a store, compared step by step with the plainest model there is. */
 import assert from 'node:assert/strict'
 import { toHex } from '../core/bytes.ts'
+import { TallyError } from '../core/errors.ts'
 import type { Charge } from '../core/Grant.ts'
 import type { Spend, Store } from '../storage/Store.ts'
 import { seeded } from './random.ts'
@@ -22,6 +23,8 @@ export async function spendModel(store: Store, seed: number): Promise<void> {
   const used = new Map(meters.map(({ meter }) => [meter, 0n]))
   const taken = new Map<string, { readonly charges: readonly Charge[]; readonly answer: Spend }>()
 
+  const refunded = new Set<string>()
+
   const newCharges = (): Charge[] => {
     const chosen = meters.filter(() => random.below(2) === 0)
     return chosen.map(({ meter, limit }) => ({
@@ -35,7 +38,8 @@ export async function spendModel(store: Store, seed: number): Promise<void> {
     }))
   }
 
-  const expectSpend = (key: string, charges: readonly Charge[]): Spend => {
+  const expectSpend = (key: string, charges: readonly Charge[]): Spend | string => {
+    if (refunded.has(key)) return 'REQUEST_REPLAYED'
     const before = taken.get(key)
     if (before) return before.answer
     for (const charge of charges) {
@@ -50,6 +54,7 @@ export async function spendModel(store: Store, seed: number): Promise<void> {
 
   const expectRefund = (key: string): boolean => {
     for (const { meter, cost } of taken.get(key)?.charges ?? []) used.set(meter, used.get(meter)! - cost)
+    if (taken.has(key)) refunded.add(key)
     return taken.delete(key)
   }
 
@@ -63,7 +68,7 @@ export async function spendModel(store: Store, seed: number): Promise<void> {
       }
       const charges = newCharges()
       expected.push(expectSpend(key, charges))
-      return store.spend({ key, paymentHash, charges, at })
+      return store.spend({ key, paymentHash, charges, at }).catch(codeOf)
     })
     assert.deepEqual(await Promise.all<unknown>(calls), expected, `seed ${seed}, step ${step}`)
     for (const { meter, limit } of meters) {
@@ -72,4 +77,9 @@ export async function spendModel(store: Store, seed: number): Promise<void> {
       assert.ok(count <= limit)
     }
   }
+}
+
+function codeOf(error: unknown): string {
+  if (!TallyError.is(error)) throw error
+  return error.code
 }

@@ -43,6 +43,17 @@ export class Database implements AsyncDisposable {
     return statement
   }
 
+  /** For what is prepared and read when the file is opened: if that fails, the file is closed again. */
+  setUp<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      this.#open = false
+      this.#connection.close()
+      throw failure(error, `cannot read ${this.#name}`)
+    }
+  }
+
   /** What is committed. */
   read<T>(query: () => T): T {
     this.#assertOpen()

@@ -1,25 +1,31 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Charge } from '../../core/Grant.ts'
-import { packCharges, unpackCharges } from './charges.ts'
+import { packCharges, packNotes, unpackCharges, unpackNotes } from './charges.ts'
 
 test('what an attempt took is read back as it was', () => {
   const int64 = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })
   const taken = fc.record(
-    { meter: fc.uint8Array({ minLength: 32, maxLength: 32 }), cost: int64, remaining: int64 },
+    { meter: fc.uint8Array({ minLength: 32, maxLength: 32 }), taken: int64, remaining: int64 },
     { noNullPrototype: true },
   )
   fc.assert(
     fc.property(fc.array(taken, { maxLength: 8 }), (list) => {
       const packed = packCharges(
         list.map(({ meter }) => Buffer.from(meter)),
-        list as unknown as readonly Charge[],
-        list.map(({ remaining }) => remaining),
+        list,
       )
       assert.equal(packed.length, list.length * 48)
       const read = unpackCharges(packed).map((one) => ({ ...one, meter: Uint8Array.from(one.meter) }))
       assert.deepEqual(read, list)
     }),
   )
+})
+
+test('only a window or a reservation is worth a note', () => {
+  const step = { taken: 1n, used: 1n, window: 0, drawn: false, remaining: 0n }
+  assert.equal(packNotes([step, step]), null)
+  assert.deepEqual(unpackNotes(null), [])
+  const notes = unpackNotes(packNotes([step, { ...step, window: 60 }, { ...step, drawn: true }]))
+  assert.deepEqual(notes, [null, { window: 60, drawn: false }, { window: 0, drawn: true }])
 })

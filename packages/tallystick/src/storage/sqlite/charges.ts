@@ -1,26 +1,22 @@
 /** What an attempt took, as one value: 48 bytes a charge, because this is written once per paid request. */
-import type { Charge } from '../../core/Grant.ts'
+import type { Step } from '../plan.ts'
 
 const METER = 32
 const RECORD = METER + 8 + 8
 
 export interface Taken {
   readonly meter: Uint8Array
-  readonly cost: bigint
+  readonly taken: bigint
   readonly remaining: bigint
 }
 
-export function packCharges(
-  meters: readonly Buffer[],
-  charges: readonly Charge[],
-  remaining: readonly bigint[],
-): Buffer {
-  const packed = Buffer.allocUnsafe(charges.length * RECORD)
-  for (const [index, { cost }] of charges.entries()) {
+export function packCharges(meters: readonly Buffer[], steps: readonly Pick<Step, 'taken' | 'remaining'>[]): Buffer {
+  const packed = Buffer.allocUnsafe(steps.length * RECORD)
+  for (const [index, { taken, remaining }] of steps.entries()) {
     const at = index * RECORD
     meters[index]!.copy(packed, at)
-    packed.writeBigInt64BE(cost, at + METER)
-    packed.writeBigInt64BE(remaining[index]!, at + METER + 8)
+    packed.writeBigInt64BE(taken, at + METER)
+    packed.writeBigInt64BE(remaining, at + METER + 8)
   }
   return packed
 }
@@ -31,8 +27,19 @@ export function unpackCharges(packed: Uint8Array): readonly Taken[] {
     const at = index * RECORD
     return {
       meter: view.subarray(at, at + METER),
-      cost: view.readBigInt64BE(at + METER),
+      taken: view.readBigInt64BE(at + METER),
       remaining: view.readBigInt64BE(at + METER + 8),
     }
   })
 }
+
+/** What a refund must know beside that. */
+export type Note = Pick<Step, 'window' | 'drawn'> | null
+
+/** Most charges have neither a window nor a reservation, so most attempts need no notes. */
+export function packNotes(steps: readonly Step[]): string | null {
+  const notes = steps.map(({ window, drawn }): Note => (window !== 0 || drawn ? { window, drawn } : null))
+  return notes.some((note) => note !== null) ? JSON.stringify(notes) : null
+}
+
+export const unpackNotes = (notes: string | null): readonly Note[] => (notes === null ? [] : JSON.parse(notes))

@@ -1,62 +1,127 @@
 /** The Store of one process on one SQLite file. */
-import type { StatementSync } from 'node:sqlite'
 import type { Msat } from '../../core/Amount.ts'
-import { checkHash, checkMeter, checkQuote, checkSpend, checkTime } from '../check.ts'
-import { horizons } from '../retention.ts'
+import { toHex } from '../../core/bytes.ts'
+import { TallyError } from '../../core/errors.ts'
+import type { Charge } from '../../core/Grant.ts'
+import { checkHash, checkMeter, checkQuote, checkReserve, checkRuling, checkSpend, checkTime } from '../check.ts'
+import { crowded, plan, replayed, type Step } from '../plan.ts'
+import { horizons, MOST_METERS } from '../retention.ts'
+import { reserving } from '../reservations.ts'
+import { createRulings } from '../rulings.ts'
 import { storeSchema } from '../schema.ts'
-import type { Quote, Spend, Store } from '../Store.ts'
-import { packCharges, unpackCharges } from './charges.ts'
+import type { Quote, Ruling, Spend, Store } from '../Store.ts'
+import { packCharges, packNotes, unpackCharges, unpackNotes } from './charges.ts'
 import { Database } from './Database.ts'
+import { sqliteReservations } from './reservations.ts'
 import { bytes, integer, text, time, type Row } from './rows.ts'
-
-/** Rows of a kind forgotten per commit, so that a sweep after a busy day never stops the server for long. */
-const SWEEP_ROWS = 500
+import { sweeper, SWEEP_ROWS } from './sweeper.ts'
 
 /** Throws STORE_BUSY when the file is already open as a store, in this process or another. */
 export function sqliteStore(path: string): Store {
   const database = new Database(path, storeSchema, 'sole')
-  const sql = statements(database)
+  return database.setUp(() => storeOn(database))
+}
 
-  function answered(key: string): Spend | undefined {
+function storeOn(database: Database): Store {
+  const sql = statements(database)
+  const rulings = createRulings(sql.rulings.all().map(readRuling))
+  const reservations = sqliteReservations(database)
+
+  /** How the attempt of this name was answered, or why it is refused now. */
+  function answered(key: string, seal: object | undefined): Spend | TallyError | undefined {
     const row = sql.attempt.get(key)
-    return row && { ok: true, remaining: unpackCharges(row['charges'] as Uint8Array).map((taken) => taken.remaining) }
+    if (!row) return undefined
+    if (row['refunded'] !== 0n) return replayed('refund')
+    if (seal) return replayed('seal')
+    return { ok: true, remaining: unpackCharges(bytes(row['charges'])).map(({ remaining }) => remaining) }
   }
 
   /** Reads every meter before it writes the first, so a refusal leaves nothing behind. */
-  function spend({ key, paymentHash, charges, at }: Parameters<Store['spend']>[0]): Spend {
-    if (charges.length === 0) {
-      const before = answered(key)
+  function spend({ key, paymentHash, charges, at, seal }: Parameters<Store['spend']>[0]): Spend | TallyError {
+    reservations.endUntil(at)
+    if (charges.length === 0 && !seal) {
+      const before = answered(key, seal)
       if (!before) sql.redeem.run(at.getTime(), paymentHash)
       return before ?? { ok: true, remaining: [] }
     }
     const meters = charges.map(({ meter }) => Buffer.from(meter, 'hex'))
     const rows = meters.map((meter) => sql.meter.get(meter))
-    const remaining: bigint[] = []
-    for (const [index, charge] of charges.entries()) {
-      const left = charge.limit - usedOf(rows[index])
-      if (left < charge.cost) return answered(key) ?? { ok: false, charge, remaining: left < 0n ? 0n : left }
-      remaining.push(left - charge.cost)
-    }
+    const steps = plan(charges, at, reservations.known(meters, rows))
+    if ('ok' in steps) return answered(key, seal) ?? steps
+    if (isCrowded(paymentHash, missing(rows))) return answered(key, seal) ?? crowded()
+    const kept = Math.max(at.getTime(), seal?.until.getTime() ?? 0)
     // The usual key is new, so it is written first and looked up only when it turns out not to be.
-    if (!sql.addAttempt.run(key, at.getTime(), packCharges(meters, charges, remaining)).changes) return answered(key)!
-    for (const [index, { cost, expires }] of charges.entries()) {
-      const [meter, row] = [meters[index]!, rows[index]]
-      if (!row) sql.addMeter.run(meter, cost, expires.getTime())
-      else sql.charge.run(cost, meter)
+    if (!sql.addAttempt.run(key, kept, packCharges(meters, steps), packNotes(steps)).changes)
+      return answered(key, seal)!
+    // A meter belongs to one token, so whoever charged its first before has marked the quote.
+    const first = !rows[0] && Boolean(sql.redeem.run(at.getTime(), paymentHash).changes)
+    write(charges, meters, rows, steps, first ? null : paymentHash)
+    return { ok: true, remaining: steps.map(({ remaining }) => remaining) }
+  }
+
+  function isCrowded(paymentHash: Uint8Array, fresh: number): boolean {
+    return fresh > 0 && Number(integer(sql.owned.get(paymentHash)?.['count'])) + fresh > MOST_METERS
+  }
+
+  function write(
+    charges: readonly Charge[],
+    meters: readonly Buffer[],
+    rows: readonly (Row | undefined)[],
+    steps: readonly Step[],
+    owner: Uint8Array | null,
+  ): void {
+    for (const [index, { taken, used, window, drawn }] of steps.entries()) {
+      const [meter, row, { cost, expires }] = [meters[index]!, rows[index], charges[index]!]
+      if (!row) sql.addMeter.run(meter, used, expires.getTime(), window, owner)
+      else if (window !== 0) sql.chargeWindow.run(used, window, meter)
+      else if (taken > 0n) sql.charge.run(taken, meter)
       // Apart, because naming an indexed column in an UPDATE rewrites the index even when nothing changes.
       if (row && time(row['expires']) < expires) sql.extend.run(expires.getTime(), meter)
+      if (drawn) reservations.draw(meter, cost)
     }
-    // A meter belongs to one token, so whoever charged it before has marked the quote.
-    if (!rows[0]) sql.redeem.run(at.getTime(), paymentHash)
-    return { ok: true, remaining }
   }
 
   function refund(key: string): boolean {
     const row = sql.attempt.get(key)
-    if (!row) return false
-    for (const { meter, cost } of unpackCharges(row['charges'] as Uint8Array)) sql.giveBack.run(cost, meter)
-    sql.dropAttempt.run(key)
+    const charges = row ? unpackCharges(bytes(row['charges'])) : []
+    if (row?.['refunded'] !== 0n || charges.length === 0) return false
+    const notes = unpackNotes(row['notes'] as string | null)
+    for (const [index, { meter, taken }] of charges.entries()) {
+      sql.giveBack.run(taken, meter, notes[index]?.window ?? 0)
+      if (notes[index]?.drawn) reservations.restore(toHex(meter), taken)
+    }
+    sql.markRefunded.run(key)
     return true
+  }
+
+  function reserve(request: Parameters<Store['reserve']>[0]): Spend | TallyError {
+    const { paymentHash, charges, at } = request
+    reservations.endUntil(at)
+    const meters = charges.map(({ meter }) => Buffer.from(meter, 'hex'))
+    const rows = meters.map((meter) => sql.meter.get(meter))
+    const before = reservations.find(charges.at(-1)!.meter)
+    const decided = reserving(request, reservations.known(meters, rows), before)
+    if (decided instanceof TallyError || 'ok' in decided) return decided
+    const { steps, remaining, made } = decided
+    if (made) {
+      if (isCrowded(paymentHash, missing(rows))) return crowded()
+      write(charges, meters, rows, steps, paymentHash)
+      reservations.add(made)
+    }
+    return { ok: true, remaining }
+  }
+
+  /** A write that failed may have undone what was remembered about reservations. */
+  async function ledger<T>(job: () => T | TallyError): Promise<T> {
+    let outcome: T | TallyError
+    try {
+      outcome = await database.write(job)
+    } catch (error) {
+      reservations.forget()
+      throw error
+    }
+    if (outcome instanceof TallyError) throw outcome
+    return outcome
   }
 
   return {
@@ -74,6 +139,11 @@ export function sqliteStore(path: string): Store {
       return database.read(() => sql.offered.all(now.getTime())).map(readQuote)
     },
 
+    async settled(paymentHash) {
+      checkHash(paymentHash)
+      return database.read(() => sql.settled.get(paymentHash) !== undefined)
+    },
+
     async settle({ paymentHash, at, cursor }) {
       checkHash(paymentHash)
       checkTime('at', at)
@@ -89,12 +159,34 @@ export function sqliteStore(path: string): Store {
 
     async spend(request) {
       checkSpend(request)
-      return await database.write(() => spend(request))
+      return await ledger(() => spend(request))
     },
 
     async refund(key) {
-      return await database.write(() => refund(key))
+      return await ledger(() => refund(key))
     },
+
+    async reserve(request) {
+      checkReserve(request)
+      return await ledger(() => reserve(request))
+    },
+
+    async rule(ruling) {
+      checkRuling(ruling)
+      const { tag, tokenId, link = null, caveat = null, at, until } = ruling
+      const refusal = rulings.has(ruling) ? undefined : rulings.tooMany(ruling)
+      if (refusal) throw refusal
+      const values = [Buffer.from(tag, 'hex'), tokenId, link, caveat, at.getTime(), until?.getTime() ?? null] as const
+      const isNew = await database.write(() => Boolean(sql.rule.run(...values).changes))
+      if (isNew) rulings.add(ruling)
+      return isNew
+    },
+
+    async rulings() {
+      return rulings.all()
+    },
+
+    against: (tag) => rulings.against(tag),
 
     async used(meter) {
       checkMeter(meter)
@@ -109,8 +201,11 @@ export function sqliteStore(path: string): Store {
         () => sql.sweepQuotes.run(1, archived.getTime()),
         () => sql.sweepMeters.run(forgotten.getTime()),
         () => sql.sweepAttempts.run(forgotten.getTime()),
+        () => reservations.sweep.run(forgotten.getTime()),
       ]
-      let total = 0
+      await ledger(() => reservations.endUntil(now))
+      let total = rulings.sweep(forgotten)
+      await database.write(() => sql.sweepRulings.run(forgotten.getTime()))
       for (const sweep of sweeps)
         for (let dropped = SWEEP_ROWS; dropped === SWEEP_ROWS; total += dropped)
           dropped = await database.write(() => Number(sweep().changes))
@@ -128,30 +223,35 @@ function statements(database: Database) {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
     offered: database.prepare('SELECT * FROM quotes WHERE paid = 0 AND expires > ? ORDER BY created, rowid'),
     settle: database.prepare('UPDATE quotes SET settled = ? WHERE payment_hash = ? AND settled IS NULL'),
+    settled: database.prepare('SELECT 1 FROM quotes WHERE payment_hash = ? AND settled IS NOT NULL'),
     redeem: database.prepare('UPDATE quotes SET redeemed = ? WHERE payment_hash = ? AND redeemed IS NULL'),
     advance: database.prepare(
       'INSERT INTO progress (id, cursor) VALUES (1, ?) ON CONFLICT DO UPDATE SET cursor = excluded.cursor',
     ),
     cursor: database.prepare('SELECT cursor FROM progress'),
-    attempt: database.prepare('SELECT charges FROM attempts WHERE key = ?'),
-    addAttempt: database.prepare('INSERT INTO attempts (key, at, charges) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
-    dropAttempt: database.prepare('DELETE FROM attempts WHERE key = ?'),
-    meter: database.prepare('SELECT used, expires FROM meters WHERE meter = ?'),
-    addMeter: database.prepare('INSERT INTO meters (meter, used, expires) VALUES (?, ?, ?)'),
+    attempt: database.prepare('SELECT charges, notes, refunded FROM attempts WHERE key = ?'),
+    addAttempt: database.prepare(
+      'INSERT INTO attempts (key, at, charges, notes) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    ),
+    markRefunded: database.prepare('UPDATE attempts SET refunded = 1 WHERE key = ?'),
+    meter: database.prepare('SELECT used, expires, window FROM meters WHERE meter = ?'),
+    owned: database.prepare('SELECT count(*) AS count FROM meters WHERE owner = ?'),
+    addMeter: database.prepare('INSERT INTO meters (meter, used, expires, window, owner) VALUES (?, ?, ?, ?, ?)'),
+    chargeWindow: database.prepare('UPDATE meters SET used = ?, window = ? WHERE meter = ?'),
     charge: database.prepare('UPDATE meters SET used = used + ? WHERE meter = ?'),
     extend: database.prepare('UPDATE meters SET expires = ? WHERE meter = ?'),
-    giveBack: database.prepare('UPDATE meters SET used = used - ? WHERE meter = ?'),
+    giveBack: database.prepare('UPDATE meters SET used = used - ? WHERE meter = ? AND window = ?'),
+    rule: database.prepare(`INSERT INTO rulings (tag, token, link, caveat, at, until) VALUES (?, ?, ?, ?, ?, ?)
+      ON CONFLICT DO NOTHING`),
+    rulings: database.prepare('SELECT * FROM rulings ORDER BY id'),
+    sweepRulings: database.prepare('DELETE FROM rulings WHERE until < ?'),
     sweepQuotes: sweeper(database, 'quotes', 'payment_hash', 'paid = ? AND expires < ?'),
     sweepMeters: sweeper(database, 'meters', 'meter', 'expires < ?'),
     sweepAttempts: sweeper(database, 'attempts', 'key', 'at < ?'),
   }
 }
 
-function sweeper(database: Database, table: string, key: string, condition: string): StatementSync {
-  return database.prepare(
-    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${condition} LIMIT ${SWEEP_ROWS})`,
-  )
-}
+const missing = (rows: readonly unknown[]): number => rows.reduce<number>((count, row) => (row ? count : count + 1), 0)
 
 const usedOf = (row: Row | undefined): bigint => (row ? integer(row['used']) : 0n)
 
@@ -167,5 +267,17 @@ function readQuote(row: Row): Quote {
     terms: text(row['terms']),
     created: time(row['created']),
     expires: time(row['expires']),
+  }
+}
+
+function readRuling(row: Row): Ruling {
+  const { link, caveat, until } = row
+  return {
+    tag: toHex(bytes(row['tag'])),
+    tokenId: bytes(row['token']),
+    link: link === null ? undefined : text(link),
+    caveat: caveat === null ? undefined : text(caveat),
+    at: time(row['at']),
+    until: until === null ? undefined : time(until),
   }
 }
