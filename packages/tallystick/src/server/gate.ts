@@ -63,6 +63,8 @@ export interface GateOptions {
    * the Host header says, which does not.
    */
   readonly authorities?: readonly string[]
+  /** What this server is called in `aud=`, which refuses without it. */
+  readonly verifier?: string
   /** Checks signatures of holder keys. Default: in plain JS, over a millisecond each; a platform's own is ten times faster. */
   readonly ed25519?: Capability.VerifyEd25519
   readonly clock?: () => Date
@@ -78,7 +80,7 @@ const SWEEP_EVERY = 3_600_000
 const MOST_CREDENTIALS = 4
 
 export function createGate(options: GateOptions): Gate {
-  const { key, store, lightning, service = 'api', clock = () => new Date() } = options
+  const { key, store, lightning, service = 'api', verifier, clock = () => new Date() } = options
   const quoter = createQuoter({
     key,
     store,
@@ -160,8 +162,11 @@ export function createGate(options: GateOptions): Gate {
   function authorityOf(call: Call): string {
     const [host = '', second] = call.header('host')
     const authority = second === undefined ? host.toLowerCase() : ''
-    return !authorities || authorities.has(authority) ? authority : ''
+    return call.authority ?? (!authorities || authorities.has(authority) ? authority : '')
   }
+
+  /** Only as configured: for `host=` a Host header alone is what a stranger says. */
+  const known = (call: Call): string | undefined => call.authority ?? (authorities && (authorityOf(call) || undefined))
 
   async function challenge(call: Call, offer: Offer, error?: TallyError): Promise<Admission> {
     if (call.method === 'HEAD' || call.method === 'OPTIONS')
@@ -200,9 +205,24 @@ export function createGate(options: GateOptions): Gate {
       const target = canonicalTarget(call.target)
       const gathered = gatherEvidence(authentic, { call, target, authority: authorityOf(call), payments })
       const evidence = gathered instanceof Promise ? await gathered : gathered
-      const { path } = target
-      const action = { service: offer.service, verb: call.method, path, cost: offer.price, now: clock() }
-      const grant = Capability.authorize(authentic, action, evidence)
+      const body = authentic.needsBody && call.body ? await call.body() : undefined
+      const { path, query } = target
+      const grant = Capability.authorize(
+        authentic,
+        {
+          service: offer.service,
+          verb: call.method,
+          path,
+          query,
+          cost: offer.price,
+          now: clock(),
+          ip: call.client,
+          host: known(call),
+          verifier,
+          body,
+        },
+        evidence,
+      )
       const { req } = authentic.demands
       const outcome = await charge(grant, req)
       if (outcome instanceof TallyError) return await challenge(call, offer, outcome)
