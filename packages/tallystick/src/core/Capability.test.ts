@@ -214,7 +214,7 @@ test('what the issuer’s key has signed is still held to the vocabulary', () =>
   refuses('CAPABILITY_LIMIT', stretch(...Array.from({ length: 9 }, () => 'uses=5')))
 })
 
-test('tokens without services, and third-party caveats, are refused', () => {
+test('tokens without services, and third-party caveats without discharge, are refused', () => {
   const identifier = mint().identifier
   const bare = Macaroon.append(Macaroon.mint(key.derive('root', identifier), identifier, ''), 'verb=GET')
   assert.equal(refuses('CAVEAT_REFUSED', () => verify(bare)).details['dimension'], 'services')
@@ -227,7 +227,7 @@ test('tokens without services, and third-party caveats, are refused', () => {
   const tags = () => Macaroon.verify(key.derive('root', base.identifier), { ...base, caveats })
   refuses('CAPABILITY_INVALID', tags)
   const signature = thirdPartySignature(base.signature, Uint8Array.of(4), Uint8Array.of(1, 2, 3))
-  const third = refuses('CAVEAT_REFUSED', () => verify({ ...base, caveats, signature }))
+  const third = refuses('DISCHARGE_INVALID', () => verify({ ...base, caveats, signature }))
   assert.deepEqual(third.details, { caveat: 'third party https://auth.example?[2J', dimension: 'third-party' })
 })
 

@@ -239,8 +239,7 @@ export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateO
     hands: handsOf(key, tokenId, placed, tags),
     ends: datesOf(ends, discharged),
     demands,
-    // What a request is sealed to includes its body.
-    needsBody: demands.req !== undefined || conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value)),
+    needsBody: conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value)),
   }
   return made as Authentic
 }

@@ -124,13 +124,16 @@ export function verify(rootKey: Bytes, macaroon: Macaroon): readonly Bytes[] {
 }
 
 /** The values of the chain after the identifier and after each caveat, from a key that is derived already. */
-export function chain(derivedKey: Bytes, { identifier, caveats }: Macaroon): readonly Bytes[] {
-  let tag = hmacSha256(derivedKey, identifier)
-  const links = caveats.map(({ id, vid }) => {
-    tag = vid === undefined ? hmacSha256(tag, id) : thirdPartyLink(tag, id, vid)
-    return tag
-  })
-  return [tag, ...links]
+export function chain(
+  derivedKey: Bytes,
+  { identifier, caveats }: Pick<Macaroon, 'identifier' | 'caveats'>,
+): readonly Bytes[] {
+  const tags = [hmacSha256(derivedKey, identifier)]
+  for (const { id, vid } of caveats) {
+    const before = tags.at(-1)!
+    tags.push(vid === undefined ? hmacSha256(before, id) : thirdPartyLink(before, id, vid))
+  }
+  return tags
 }
 
 const varintLength = (value: number): number => (value < 0x80 ? 1 : value < 0x4000 ? 2 : 3)

@@ -181,9 +181,7 @@ export function createGate(options: GateOptions): Gate {
   async function charge(grant: Grant, req: Capability.Authentic['demands']['req']): Promise<Admission | TallyError> {
     const { charges, paymentHash } = grant
     if (charges.length === 0 && !req) return { kind: 'granted', grant, release: async () => {} }
-    const attempt = req
-      ? `${req.value.time}-${req.name}`
-      : `${life}-${(attempts++).toString(16).padStart(12, '0')}`
+    const attempt = req ? `${req.value.time}-${req.name}` : `${life}-${(attempts++).toString(16).padStart(12, '0')}`
     const seal = req && { until: new Date((req.value.time + SEAL_WINDOW) * 1000) }
     const spent = await store.spend({ key: attempt, paymentHash, charges, at: clock(), ...(seal && { seal }) })
     if (spent.ok) return { kind: 'granted', grant, release: () => background(store.refund(attempt)) }

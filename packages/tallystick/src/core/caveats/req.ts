@@ -26,7 +26,7 @@ export const req: Room<Req> = {
   refusal: () => undefined,
   witness: (a, b) => (same(a, b) ? undefined : 'another request'),
   meet: (a, b) => (same(a, b) ? a : undefined),
-  means: ({ time }, moment) => `one request sealed at ${moment(time)}, once`,
+  means: ({ time }, { moment }) => `one request sealed at ${moment(time)}, once`,
 }
 
 const same = (a: Req, b: Req): boolean => a.time === b.time && a.nonce === b.nonce && equalConstantTime(a.hash, b.hash)
