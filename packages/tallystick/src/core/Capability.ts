@@ -24,10 +24,12 @@ import * as Identifier from './Identifier.ts'
 import type { Key } from './Key.ts'
 import { checkNotEmpty, MAX_METERS, overCount, refusal, trace, type Placed } from './Lineage.ts'
 import * as Macaroon from './Macaroon.ts'
-import { meterTag, revocationTag } from './tags.ts'
+import { dateOf, handsOf, rootKey, type Hand } from './Outline.ts'
+import { meterTag } from './tags.ts'
 
 export type { Action } from './caveats/Room.ts'
 export type { Evidence, VerifyEd25519 } from './Evidence.ts'
+export { outline, type Hand, type Outline } from './Outline.ts'
 
 declare const authenticBrand: unique symbol
 
@@ -54,18 +56,6 @@ export interface Authentic {
   readonly needsBody: boolean
 }
 
-/** Somebody who had the token, and so what stops when that hand is cut off: all that begins with this prefix. */
-export interface Hand {
-  /** 64 hex digits. The issuer's is the token id; that of a link is derived from the chain just after it (tags.ts). */
-  readonly tag: string
-  /** As its giver wrote it, `name#salt`; undefined for the issuer. */
-  readonly link: string | undefined
-  /** How many caveats the prefix has. */
-  readonly length: number
-  /** From when on nothing that begins with the prefix can be used. */
-  readonly ends: Date | undefined
-}
-
 /** Brands exist in types only; their makers add them. */
 type Unbranded<T> = { readonly [K in keyof T as K extends string ? K : never]: T[K] }
 
@@ -75,8 +65,6 @@ interface Meter {
   readonly limit: bigint
   readonly expires: Date
 }
-
-const rootKey = (key: Key, identifier: Bytes): Bytes => key.derive('root', identifier)
 
 /** What L402 itself defines: issuers that know nothing of dlg1 write nothing else. */
 const isL402 = (key: string): boolean => key === 'services' || (key.includes('_') && !key.includes(':'))
@@ -225,6 +213,7 @@ export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateO
   const { signature } = macaroon
   const demands = readDemands(entries, before, { signature, preimage, ed25519: options.ed25519 })
   const tags = places.map(({ i }) => values[i]!)
+  const steps = placed.map((at, n) => ({ placed: at, tag: tags[n]!, length: places[n]!.i + 1 }))
   const lineages = [{ placed, tags, end }, ...readDischarges(macaroon, before, placedLinks(entries), options)]
   const [, ...discharged] = lineages.map(({ end }) => end)
   const conditions = lineages.flatMap(({ placed }) => placed.filter(({ caveat }) => !caveat.room.secret))
@@ -236,7 +225,7 @@ export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateO
     expires: dateOf(Math.min(end, ...discharged)),
     conditions,
     meters: metersOf(key, lineages),
-    hands: handsOf(key, tokenId, placed, tags),
+    hands: handsOf(key, tokenId, steps),
     ends: datesOf(ends, discharged),
     demands,
     needsBody: conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value)),
@@ -306,40 +295,20 @@ function preimageOf(
   return issued ?? (equalConstantTime(sha256(derived), paymentHash) ? derived : undefined)
 }
 
-const LATEST = 8_640_000_000_000
-
-const dateOf = (seconds: number): Date | undefined =>
-  seconds === Infinity ? undefined : new Date(Math.min(seconds, LATEST) * 1000)
-
-function handsOf(key: Key, tokenId: Bytes, placed: readonly Placed[], tags: readonly Bytes[]): readonly Hand[] {
-  // What stands before the profile was minted, whoever holds the token, so its end is that of all.
-  const minted = placed.find(({ caveat }) => caveat.key === 'profile')
-  const hands: Hand[] = [{ tag: toHex(tokenId), link: undefined, length: 0, ends: dateOf(minted?.end ?? Infinity) }]
-  placed.forEach(({ caveat, end }, i) => {
-    if (caveat.key !== 'link') return
-    const link = caveat.room.format(caveat.value)
-    hands.push({ tag: revocationTag(key, tags[i]!), link, length: i + 1, ends: dateOf(end) })
-  })
-  return hands
-}
-
-/** The hands of any token of this issuer, read without its preimage. Throws CAPABILITY_INVALID for one of another. */
-export function hands(
-  macaroon: Macaroon.Macaroon,
-  options: { readonly key: Key; readonly vocabulary?: Vocabulary | undefined },
-): readonly Hand[] {
-  const { key, vocabulary } = options
-  const tags = Macaroon.verify(rootKey(key, macaroon.identifier), macaroon)
-  const { tokenId } = Identifier.decode(macaroon.identifier)
-  const first = textsOf(macaroon).flatMap((text, i) => (text === undefined ? [] : [{ text, tag: tags[i]!, i }]))
-  const { placed } = trace(first.map(({ text }) => Caveat.parse(text, vocabulary)))
-  const found = handsOf(
-    key,
-    tokenId,
-    placed,
-    first.map(({ tag }) => tag),
-  )
-  return found.map((hand) => (hand.length === 0 ? hand : { ...hand, length: first[hand.length - 1]!.i + 1 }))
+/**
+ * The same capability with caveats that its issuer added after it was out; R1 holds for them as for any other. They can
+ * judge a request, and nothing else: throws CAVEAT_REFUSED for one that counts, demands evidence or only informs.
+ */
+export function narrow(authentic: Authentic, caveats: readonly Caveat.Caveat[]): Authentic {
+  const added = caveats.map((caveat): Placed => ({ caveat, link: undefined, end: Infinity, later: true }))
+  for (const at of added) {
+    const { room, key } = at.caveat
+    if (room.meter || room.always || ['seal', 'req', 'key'].includes(key))
+      throw refusal('CAVEAT_REFUSED', at, 'what counts, informs or demands evidence is part of a token from the start')
+  }
+  const conditions = [...authentic.conditions, ...added]
+  const needsBody = conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value))
+  return { ...authentic, caveats: [...authentic.caveats, ...caveats.map(({ text }) => text)], conditions, needsBody }
 }
 
 /**

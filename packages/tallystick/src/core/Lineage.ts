@@ -25,6 +25,8 @@ export interface Placed {
   readonly end: number
   /** Where it comes from, when it stands in a discharge. */
   readonly discharge?: string
+  /** The issuer added it when the token was out. */
+  readonly later?: true
 }
 
 export interface Lineage {
@@ -103,9 +105,10 @@ export function overCount(limit: 'links' | 'meters', at: Omit<Placed, 'end'>): T
 }
 
 /** Names caveat, link and dimension, and no secret. */
-export function refusal(code: ErrorCode, { caveat, link, discharge }: Omit<Placed, 'end'>, why: string): TallyError {
+export function refusal(code: ErrorCode, placed: Omit<Placed, 'end'>, why: string): TallyError {
+  const { caveat, link, discharge, later } = placed
   const text = show(caveat.text)
-  const origin = link === undefined ? 'minted by the issuer' : `link ${link}`
+  const origin = link === undefined ? `${later ? 'added since' : 'minted'} by the issuer` : `link ${link}`
   const by = discharge === undefined ? origin : `in the discharge of ${show(discharge)}`
   return new TallyError(code, `caveat \`${text}\` (${by}): ${why}`, {
     details: { caveat: text, dimension: caveat.room.dimension, ...(link !== undefined && { link }) },

@@ -25,6 +25,10 @@ export const errors = {
     status: 402,
     fix: 'Ask whoever handed you this token for another, or send the request without credentials to get a quote.',
   },
+  DELEGATION_REFUSED: {
+    status: 403,
+    fix: 'Present the token you handed on, and name one that was narrowed from it, with a `link` (for units also a `uses` or `budget`) of its own.',
+  },
   RATE_EXCEEDED: { status: 429, fix: 'Wait as many seconds as `retry-after` says, then send the request again.' },
   REQUEST_REPLAYED: { status: 409, fix: 'A sealed request runs once. Seal a new one if you want it to run again.' },
   CAPABILITY_LIMIT: {
