@@ -42,6 +42,13 @@ export interface Action {
   readonly facts?: Readonly<Record<string, unknown>> | undefined
 }
 
+/** How to speak of time. */
+export interface Times {
+  readonly now: Date
+  /** Spells a time in unix seconds. */
+  readonly moment: (seconds: number) => string
+}
+
 /** A part of a made-up request, for examples. */
 export interface Sketch extends Partial<Omit<Action, 'body' | 'query' | 'facts'>> {
   /** By selector, `q.page` or `b./model`; null: absent. */
@@ -82,8 +89,8 @@ export interface Room<V> {
   witness(a: V, b: V): string | undefined
   /** Allows what both allow; undefined when that is nothing. */
   meet(a: V, b: V): V | undefined
-  /** In plain words; the value alone without it. `moment` spells a time in unix seconds. */
-  means?(value: V, moment: (seconds: number) => string): string
+  /** In plain words; the text alone without it. */
+  means?(value: V, times: Times): string
   /**
    * Parts of requests: if `a` allows something that `b` does not, one of these is such a thing. Left out, `a` stands for
    * everything and `b` for nothing. A room without it can only be reported as one more condition.

@@ -10,6 +10,6 @@ export const after: Room<number> = {
     now.getTime() >= value * 1000 ? undefined : `it is ${spell(now.getTime())}, it begins at ${spell(value * 1000)}`,
   witness: (a, b) => (a >= b ? undefined : `the time ${spell(a * 1000)}`),
   meet: (a, b) => Math.max(a, b),
-  means: (value, moment) => `from ${moment(value)} on`,
+  means: (value, { moment }) => `from ${moment(value)} on`,
   points: (a, b) => [...(a === undefined ? [] : instant(a * 1000)), ...(b === undefined ? [] : instant(b * 1000 - 1))],
 }

@@ -5,14 +5,18 @@ import { COUNTED } from './uses.ts'
 
 const EXPECTED = 'an amount in msat, such as 250000msat'
 
+export function parseMsat(text: string): number {
+  if (!text.endsWith('msat')) throw malformed(EXPECTED)
+  return parseInt(text.slice(0, -4), EXPECTED)
+}
+
+export const formatMsat = (value: number): string => `${value}msat`
+
 export const budget: Room<number> = {
   dimension: 'budget',
   meter: { kind: 'budget', cost: ({ cost }) => cost, limit: BigInt },
-  parse(text) {
-    if (!text.endsWith('msat')) throw malformed(EXPECTED)
-    return parseInt(text.slice(0, -4), EXPECTED)
-  },
-  format: (value) => `${value}msat`,
+  parse: parseMsat,
+  format: formatMsat,
   refusal: () => undefined,
   witness: (a, b) => (a <= b ? undefined : `spending ${b + 1} msat`),
   meet: (a, b) => Math.min(a, b) || undefined,

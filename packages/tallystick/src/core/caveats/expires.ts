@@ -10,7 +10,7 @@ export const expires: Room<number> = {
     now.getTime() < value * 1000 ? undefined : `it is ${spell(now.getTime())}, it expired at ${spell(value * 1000)}`,
   witness: (a, b) => (a <= b ? undefined : `the time ${spell(b * 1000)}`),
   meet: (a, b) => Math.min(a, b),
-  means: (value, moment) => `until ${moment(value)}`,
+  means: (value, { now, moment }) => `${value * 1000 > now.getTime() ? 'until' : 'expired at'} ${moment(value)}`,
   points: (a, b) => [...(a === undefined ? [] : instant(a * 1000 - 1)), ...(b === undefined ? [] : instant(b * 1000))],
 }
 

@@ -34,7 +34,7 @@ function decode(text: string): string {
 
 /** As text, and as the number it may also be. */
 const both = (item: string): readonly (string | number)[] =>
-  /^(?:0|-?[1-9][0-9]{0,14})$/.test(item) ? [item, Number(item)] : [item]
+  Number.isSafeInteger(Number(item)) && `${Number(item)}` === item ? [item, Number(item)] : [item]
 
 export const in_: Room<In> = {
   dimension: 'in',

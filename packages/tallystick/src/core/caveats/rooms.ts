@@ -107,7 +107,7 @@ export function vocabulary(own: Readonly<Record<string, Room<never>>>): Vocabula
   for (const [key, room] of Object.entries(own)) {
     if (!/^[a-z]{1,32}$/.test(key)) throw new TypeError(`expected a key of 1 to 32 lower-case letters, got ${key}`)
     if (named.has(key) || prefixed.has(key)) throw new TypeError(`${key} is a key of dlg1`)
-    rooms.set(key, { room: strict(room as Room<unknown>), subject: '' })
+    rooms.set(key, { room: strict(room), subject: '' })
   }
   return { find: (key) => rooms.get(key) ?? roomOf(key) }
 }

@@ -16,7 +16,7 @@ export const validUntil: Room<ValidUntil> = {
   refusal: ({ service, time }, action) => (action.service === service ? expires.refusal(time, action) : undefined),
   witness: (a, b) => expires.witness(a.time, b.time),
   meet: (a, b) => (a.time < b.time ? a : b),
-  means: ({ service, time }, moment) => `service ${service}: until ${moment(time)}`,
+  means: ({ service, time }, times) => `service ${service}: ${expires.means!(time, times)}`,
   points(a, b) {
     const { service } = (a ?? b)!
     return expires.points!(a?.time, b?.time).map((point) => ({ ...point, service }))
