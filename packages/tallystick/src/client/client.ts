@@ -9,6 +9,7 @@ import type { Quote } from './policy.ts'
 import type { Purse } from './purse.ts'
 import type { Fetch } from './request.ts'
 import type { Till } from './till.ts'
+import type { Times } from './times.ts'
 
 export interface PayingFetchOptions {
   /** Pays. Give an agent a wallet with limits of its own: what is here runs in the agent's process. */
@@ -37,6 +38,7 @@ export interface Client {
   readonly approve: (quote: Quote) => boolean | Promise<boolean>
   readonly fetch: Fetch
   readonly clock: () => Date
+  readonly times: Times
   readonly sleep: (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>
   /** Milliseconds to wait before each further try of what should work soon. */
   readonly delays: readonly number[]

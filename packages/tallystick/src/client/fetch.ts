@@ -18,6 +18,7 @@ import { createPurse } from './purse.ts'
 import { MOST_REDIRECTS, nextHop } from './redirects.ts'
 import { readRequest, routeOf, type Outgoing, type PayingFetch } from './request.ts'
 import { createTill } from './till.ts'
+import { createTimes } from './times.ts'
 import { sleepFor } from './wait.ts'
 
 export function payingFetch(options: PayingFetchOptions): PayingFetch {
@@ -120,6 +121,7 @@ function createClient(options: PayingFetchOptions): Client {
     approve,
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     clock,
+    times: createTimes(clock),
     sleep,
     delays: DELAYS,
     emit,

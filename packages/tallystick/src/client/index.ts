@@ -1,5 +1,6 @@
 export { payingFetch } from './fetch.ts'
 export { paymentOf, type PaymentInfo } from './present.ts'
+export { delegate, delegatedFetch, type DelegatedFetchOptions, type DelegateOptions } from './delegate.ts'
 export { inspectOffer, type Inspection } from './inspect.ts'
 export type { PayingFetchOptions } from './client.ts'
 export type { Budget } from './budget.ts'

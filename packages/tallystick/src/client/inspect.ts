@@ -3,6 +3,7 @@ import { discard, judge, type Quote } from './policy.ts'
 import { ask } from './present.ts'
 import { MOST_REDIRECTS, nextHop } from './redirects.ts'
 import { readRequest, routeOf, type Fetch, type PayInit } from './request.ts'
+import { createTimes } from './times.ts'
 
 export interface Inspection {
   /** undefined when nothing has to be paid, or the server does not say how. */
@@ -19,9 +20,10 @@ export async function inspectOffer(
   options: { network?: string; clock?: () => Date } = {},
 ): Promise<Inspection> {
   const { network, clock = () => new Date() } = options
+  const times = createTimes(clock)
   let request = await readRequest(input, init)
   for (let hop = 0; ; hop++) {
-    const { response, offered } = await ask({ fetch, emit: () => {} }, request, undefined)
+    const { response, offered } = await ask({ fetch, emit: () => {}, times }, request, undefined)
     if (offered) return { response, quote: judge(offered, routeOf(request), { network, now: clock() }) }
     const next = nextHop(request, response)
     if (!next) return { response, quote: undefined }

@@ -11,6 +11,8 @@ import { notReplayable } from './body.ts'
 import { discard, readOffered, reasonOf, type Offered } from './policy.ts'
 import type { Held } from './purse.ts'
 import { routeOf, send, type Outgoing } from './request.ts'
+import { inTime } from './times.ts'
+import { presentation } from './token.ts'
 
 /** An answer; with `offered`, it was a 402 that says how to pay, and its body is taken. */
 export interface Answer {
@@ -34,14 +36,19 @@ export const paymentOf = (response: Response): PaymentInfo | undefined => paymen
 
 /** Sends once, and reads the challenge if the answer has one. */
 export async function ask(
-  client: Pick<Client, 'fetch' | 'emit'>,
+  client: Pick<Client, 'fetch' | 'emit' | 'times'>,
   request: Outgoing,
   held: Held | undefined,
 ): Promise<Answer> {
   const { method, url } = request
-  client.emit({ type: 'sending', method, url: url.href, paymentHash: held?.kept.paymentHash })
-  const response = await send(client.fetch, request, held?.credential)
-  client.emit({ type: 'answered', status: response.status, url: url.href })
+  const once = async (): Promise<Response> => {
+    client.emit({ type: 'sending', method, url: url.href, paymentHash: held?.kept.paymentHash })
+    const presented = held && (await presentation(held.token, request, client.times.now(url.origin)))
+    const response = await send(client.fetch, request, presented)
+    client.emit({ type: 'answered', status: response.status, url: url.href })
+    return response
+  }
+  const response = await inTime(client.times, request, once)
   return { response, offered: await readOffered(response) }
 }
 

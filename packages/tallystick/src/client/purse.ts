@@ -3,12 +3,12 @@
  * each one now. So parallel requests never send a credential more often than its own `uses` caveat allows.
  */
 import { toHex, type Bytes } from '../core/bytes.ts'
-import * as Credential from '../core/Credential.ts'
 import { TallyError } from '../core/errors.ts'
 import type { Jar, Kept, Purchase } from '../storage/Jar.ts'
 import { choose, isOver, readBounds, type Bounds, type Candidate } from './choose.ts'
 import type { PayEvent } from './events.ts'
 import type { Route } from './request.ts'
+import { readToken, type Token } from './token.ts'
 import { unlessAborted } from './wait.ts'
 
 /** One use of a capability, taken for one request. */
@@ -16,8 +16,7 @@ export interface Held {
   readonly kept: Kept
   /** Payment hash in hex. */
   readonly hash: string
-  /** The Authorization header. Secret. */
-  readonly credential: string
+  readonly token: Token
   /** Its own limit, where it can be read. */
   readonly uses: number | undefined
   readonly shareable: boolean
@@ -75,8 +74,8 @@ export function createPurse(options: { jar: Jar; clock: () => Date; emit: (event
     const { uses, shareable } = state.bounds
     state.inUse++
     if (!shareable && !state.confirmed) state.trial ??= Promise.withResolvers()
-    const credential = Credential.format({ scheme, macaroon, preimage })
-    return { kept, hash: toHex(kept.paymentHash), credential, uses, shareable }
+    const token = readToken({ scheme, macaroon, preimage })
+    return { kept, hash: toHex(kept.paymentHash), token, uses, shareable }
   }
 
   function letGo({ kept, hash }: Held): void {

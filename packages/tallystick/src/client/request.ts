@@ -49,9 +49,13 @@ export async function readRequest(input: string | URL | Request, init: PayInit =
 }
 
 /** Sends once. Redirects are never followed by fetch: it would not ask us where credentials may go. */
-export function send(fetch: Fetch, request: Outgoing, credential: string | undefined): Promise<Response> {
+export function send(
+  fetch: Fetch,
+  request: Outgoing,
+  presented: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   const headers = new Headers(request.headers)
-  if (credential !== undefined) headers.set('authorization', credential)
+  for (const [name, value] of Object.entries(presented)) headers.set(name, value)
   const body = request.body.next()
   const init: RequestInit & { duplex?: 'half' } = {
     ...request.rest,

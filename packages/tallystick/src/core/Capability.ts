@@ -142,7 +142,8 @@ const PROFILED = Caveat.profile().text
 
 const keyOf = (text: string): string => text.slice(0, Math.max(0, text.indexOf('=')))
 
-function isProfiled(macaroon: Macaroon.Macaroon): boolean {
+/** Whether it promises dlg1; worth what whoever gave it to us is worth. */
+export function isProfiled(macaroon: Macaroon.Macaroon): boolean {
   for (const text of textsOf(macaroon)) {
     if (text === undefined) return false
     if (text.startsWith('profile=')) return text === PROFILED
@@ -295,20 +296,23 @@ function preimageOf(
   return issued ?? (equalConstantTime(sha256(derived), paymentHash) ? derived : undefined)
 }
 
-/**
- * The same capability with caveats that its issuer added after it was out; R1 holds for them as for any other. They can
- * judge a request, and nothing else: throws CAVEAT_REFUSED for one that counts, demands evidence or only informs.
- */
+/** The same capability with caveats that its issuer added since; R1 holds for them as for any other. */
 export function narrow(authentic: Authentic, caveats: readonly Caveat.Caveat[]): Authentic {
-  const added = caveats.map((caveat): Placed => ({ caveat, link: undefined, end: Infinity, later: true }))
-  for (const at of added) {
-    const { room, key } = at.caveat
-    if (room.meter || room.always || ['seal', 'req', 'key'].includes(key))
-      throw refusal('CAVEAT_REFUSED', at, 'what counts, informs or demands evidence is part of a token from the start')
-  }
+  const added = checkNarrowing(caveats)
   const conditions = [...authentic.conditions, ...added]
   const needsBody = conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value))
   return { ...authentic, caveats: [...authentic.caveats, ...caveats.map(({ text }) => text)], conditions, needsBody }
+}
+
+/** What is added to a token that is out can judge requests, and nothing else. Throws CAVEAT_REFUSED. */
+export function checkNarrowing(caveats: readonly Caveat.Caveat[]): readonly Placed[] {
+  const added = caveats.map((caveat): Placed => ({ caveat, link: undefined, end: Infinity, later: true }))
+  for (const at of added) {
+    const { room, key } = at.caveat
+    if (room.meter || room.always || room.secret || ['seal', 'req', 'key'].includes(key))
+      throw refusal('CAVEAT_REFUSED', at, 'what counts, informs or demands evidence is part of a token from the start')
+  }
+  return added
 }
 
 /**

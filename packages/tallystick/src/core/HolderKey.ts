@@ -11,16 +11,16 @@
  * Ed25519 check per request, dear in plain JS: pass `createGate` the platform's own.
  */
 import { ed25519 } from '@noble/curves/ed25519.js'
-import { fromBase64, fromHex, fromUtf8, randomBytes, toBase64Url, toHex, type Bytes } from './bytes.ts'
+import { fromHex, randomBytes, toHex, type Bytes } from './bytes.ts'
 import * as Capability from './Capability.ts'
 import type { CaveatLike } from './Caveat.ts'
 import * as Caveat from './Caveat.ts'
 import { handoff, handoffMessage } from './caveats/handoff.ts'
-import { proofMessage } from './caveats/key.ts'
-import type { Req } from './caveats/req.ts'
 import { TallyError } from './errors.ts'
 import type { VerifyEd25519 } from './Evidence.ts'
 import type { Macaroon } from './Macaroon.ts'
+
+export { HEADER, parse as parseProof, prove } from './HolderProof.ts'
 
 export interface HolderKey {
   /** 32 bytes. */
@@ -52,29 +52,6 @@ export const verify: VerifyEd25519 = (signature, message, publicKey) => {
   } catch {
     return false
   }
-}
-
-/** The header that `prove` is sent in. */
-export const HEADER = 'l402-proof'
-
-/** Signs a sealed copy. */
-export function prove(sealed: Macaroon, holder: HolderKey): string {
-  const last = sealed.caveats.at(-1)
-  const req = last?.vid === undefined && last ? Caveat.parse(fromUtf8(last.id)) : undefined
-  if (req?.key !== 'req') throw new TypeError('prove: expected a copy that is sealed to a request')
-  return toBase64Url(holder.sign(proofMessage((req.value as Req).hash, sealed.signature)))
-}
-
-/** Reads the header; undefined when it is absent. Throws CREDENTIAL_MALFORMED. */
-export function parseProof(values: readonly string[]): Bytes | undefined {
-  const [text, second] = values
-  if (text === undefined) return undefined
-  if (second === undefined && /^[A-Za-z0-9_-]{86}$/.test(text)) {
-    try {
-      return fromBase64(text)
-    } catch {}
-  }
-  throw new TallyError('CREDENTIAL_MALFORMED', `${HEADER}: expected one signature of 86 characters of base64url`)
 }
 
 /**

@@ -47,6 +47,10 @@ export const errors = {
     status: 403,
     fix: 'Seal every request anew with `req=`, as the last caveat, for exactly what is sent, by a clock that is right to a minute.',
   },
+  BODY_MISMATCH: {
+    status: 400,
+    fix: 'Send exactly the body that `Content-Digest` names, and seal the request with that digest.',
+  },
   HOLDER_UNPROVEN: {
     status: 403,
     fix: 'Seal the request and sign it with the key that the token names; another key needs a `handoff=` by the one before.',

@@ -2,10 +2,12 @@
  * Gathers what came with a request for caveats that demand more than the request itself: whether the payment settled, the
  * hash that a seal must have, the holder's signature.
  */
+import type { Bytes } from '../core/bytes.ts'
 import type { Authentic, Evidence, VerifyEd25519 } from '../core/Capability.ts'
 import * as Capability from '../core/Capability.ts'
 import { TallyError } from '../core/errors.ts'
 import * as HolderKey from '../core/HolderKey.ts'
+import * as HolderProof from '../core/HolderProof.ts'
 import * as Identifier from '../core/Identifier.ts'
 import type { Key } from '../core/Key.ts'
 import * as Macaroon from '../core/Macaroon.ts'
@@ -62,7 +64,7 @@ export function gatherEvidence(
   const body = req && bodyOf(call)
   const evidence: Evidence = {
     request: req && RequestSeal.hash({ method, authority, path, query, body }),
-    proof: holder && HolderKey.parseProof(call.header(HolderKey.HEADER)),
+    proof: holder && HolderProof.parse(call.header(HolderProof.HEADER)),
   }
   if (!paid) return evidence
   return payments
@@ -70,5 +72,15 @@ export function gatherEvidence(
     .then((settled) => ({ ...evidence, settled: settled !== undefined }))
 }
 
-/** What a sealed request says its body hashes to. Whoever reads or forwards the body holds it to that. */
-export const bodyOf = (call: Call) => RequestSeal.parseDigest(call.header('content-digest')) ?? RequestSeal.EMPTY
+/**
+ * What a sealed request says its body hashes to. Whoever reads or forwards the body holds it to that. Throws
+ * REQUEST_AMBIGUOUS, and BODY_MISMATCH for a body without a digest.
+ */
+export function bodyOf(call: Call): Bytes {
+  const named = RequestSeal.parseDigest(call.header('content-digest'))
+  if (named) return named
+  const [length = '0'] = call.header('content-length')
+  if (length !== '0' || call.header('transfer-encoding').length > 0)
+    throw new TallyError('BODY_MISMATCH', 'the request is sealed and has a body, and no sha-256 in Content-Digest')
+  return RequestSeal.EMPTY
+}

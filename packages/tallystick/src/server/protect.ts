@@ -2,8 +2,11 @@
  * The gate in front of a fetch-style handler: Request in, Response out, as in Bun, Deno, workers and Hono's core.
  * A handler that throws or answers 5xx did not do the work, so its charge is given back.
  */
+import { TallyError } from '../core/errors.ts'
 import type { Grant } from '../core/Grant.ts'
+import { problemAnswer } from './answer.ts'
 import type { Answer, Call } from './Call.ts'
+import { withCheckedBody } from './checkedBody.ts'
 import type { Gate } from './gate.ts'
 import { offerFor, type PriceOptions } from './Offer.ts'
 import { admitOrRefuse } from './refuse.ts'
@@ -27,9 +30,10 @@ export function protect(
     if (admission.kind !== 'granted') return toResponse(admission.answer)
     let response: Response
     try {
-      response = await handler(request, admission.grant)
+      response = await handler(withCheckedBody(request, admission.body), admission.grant)
     } catch (error) {
       await admission.release()
+      if (TallyError.is(error) && error.code === 'BODY_MISMATCH') return toResponse(problemAnswer(call, error))
       throw error
     }
     if (response.status >= 500) await admission.release()
@@ -39,12 +43,13 @@ export function protect(
 
 /** A fetch Request joins repeated headers; the credential parser knows how to take them apart again. */
 export function callOfRequest(request: Request, client: string): Call {
-  const { pathname, search } = new URL(request.url)
+  const { host, pathname, search } = new URL(request.url)
   return {
     method: request.method,
     target: pathname + search,
     header: (name) => {
-      const value = request.headers.get(name)
+      // Where a platform hides Host from programs, it made the URL of it.
+      const value = request.headers.get(name) ?? (name === 'host' ? host : null)
       return value === null ? [] : [value]
     },
     client,
