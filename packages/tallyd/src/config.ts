@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { TallyError } from 'tallystick/core'
 import { keyMistakes, mistakesOf } from './config/mistakes.ts'
 import { schema } from './config/schema.ts'
-import { servicesOf, unreachable, type Service } from './config/services.ts'
+import { servicesOf, unmintable, unreachable, type Service } from './config/services.ts'
 import { readSource, type Mistake } from './config/source.ts'
 import type { Listen, SecretRef, StoreRef } from './config/values.ts'
 
@@ -16,6 +16,8 @@ export type { Listen, SecretRef, StoreRef, Upstream } from './config/values.ts'
 
 export interface Config {
   readonly listen: Listen
+  /** How clients know us, where that is not where we listen. */
+  readonly origin: string | undefined
   /** Absolute. Need not exist yet. */
   readonly state: string
   /** With an absolute path. */
@@ -38,13 +40,15 @@ export function loadConfig(text: string, filename: string): Config {
   if (names.length > 0) throw invalid(names)
   const services = servicesOf(parsed.data, source)
   const dead = unreachable(services, source)
-  if (dead.length > 0) throw invalid(dead)
+  const wrong = [...dead, ...unmintable(services, source)]
+  if (wrong.length > 0) throw invalid(wrong)
 
-  const { listen, lightning, key, store } = parsed.data
+  const { listen, origin, lightning, key, store } = parsed.data
   const base = dirname(resolve(filename))
   const state = resolve(base, parsed.data.state)
   return {
     listen,
+    origin,
     state,
     store:
       store?.kind === 'memory'

@@ -9,6 +9,7 @@ import { createGate, type Gate } from 'tallystick/server'
 import { memoryStore, type Store } from 'tallystick/storage'
 import { sqliteStore } from 'tallystick/storage/sqlite'
 import { readSecret, type Config } from './config.ts'
+import { verifyEd25519 } from './daemon/ed25519.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
 import { startUpstream, type Upstream } from './demo/upstream.ts'
 import { createGateway, type AccessEntry, type Gateway } from './gateway/server.ts'
@@ -68,7 +69,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   onEvent({ type: 'starting', part: 'gateway' })
   const services = upstream ? redirect(config.services, upstream) : config.services
   const gate = parts.use(
-    createGate({ key, store, lightning: network.receiver, clock, location: locationOf(config), onTrouble }),
+    createGate({
+      key,
+      store,
+      lightning: network.receiver,
+      clock,
+      location: locationOf(config),
+      ...(config.origin !== undefined && { verifier: new URL(config.origin).host }),
+      ed25519: verifyEd25519,
+      onTrouble,
+    }),
   )
   const { gateway, url } = await listen(options, services, gate)
   parts.use(gateway)
@@ -117,7 +127,7 @@ async function listen(
   const gates = new Map(services.map(({ name }) => [name, gate]))
   return await onFreePort(config.listen.port, { demo }, async (port) => {
     const gateway = createGateway({
-      config: { listen: { ...config.listen, port }, services },
+      config: { listen: { ...config.listen, port }, origin: config.origin, services },
       gates,
       clock,
       log: (entry) => onEvent({ type: 'request', entry }),

@@ -4,7 +4,7 @@ import { configCheck } from './configCheck.ts'
 import { doctor } from './doctor.ts'
 import { fetchCommand } from './fetch.ts'
 import { gateway } from './gateway.ts'
-import { tokenAttenuate } from './tokenAttenuate.ts'
+import { tokenDelegate } from './tokenDelegate.ts'
 import { tokenInspect } from './tokenInspect.ts'
 import { tokenVerify } from './tokenVerify.ts'
 import { up } from './up.ts'
@@ -14,7 +14,7 @@ export const commands: readonly Command[] = [
   gateway,
   fetchCommand,
   tokenInspect,
-  tokenAttenuate,
+  tokenDelegate,
   tokenVerify,
   configCheck,
   doctor,

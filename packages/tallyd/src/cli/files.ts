@@ -1,7 +1,8 @@
 /**
  * Reading and writing the files that people name on the command line. What the system says becomes an error of ours.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { TallyError } from 'tallystick/core'
 import type { Io } from './Io.ts'
 
@@ -13,13 +14,24 @@ export async function readNamed(path: string): Promise<Uint8Array> {
   }
 }
 
-/** `secret`: only the owner may read it. */
 export async function writeNamed(path: string, data: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
   try {
     await writeFile(path, data)
   } catch (cause) {
     if (isSystemError(cause)) throw fileError('cannot write', path, cause)
     throw cause
+  }
+}
+
+/** Only we can read it, from the moment it is there; what was there before, and perhaps open to others, is replaced. */
+export async function writeSecret(path: string, text: string): Promise<void> {
+  const fresh = `${path}.${randomUUID()}`
+  try {
+    await writeFile(fresh, text, { mode: 0o600, flag: 'wx' })
+    await rename(fresh, path)
+  } catch (cause) {
+    await rm(fresh, { force: true })
+    throw fileError('cannot write', path, cause)
   }
 }
 

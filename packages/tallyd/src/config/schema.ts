@@ -5,7 +5,15 @@
  */
 import { Amount, msats, TallyError, type Msat } from 'tallystick/core'
 import * as z from 'zod'
-import { parseDuration, parseListen, parseSecretRef, parseStore, parseUpstream } from './values.ts'
+import {
+  parseDuration,
+  parseGrant,
+  parseListen,
+  parseOrigin,
+  parseSecretRef,
+  parseStore,
+  parseUpstream,
+} from './values.ts'
 
 /** A text in one of our small languages. `expected` is said of anything that is not text. */
 function text<T>(expected: string, read: (text: string) => T) {
@@ -49,6 +57,9 @@ const duration = text('expected a duration like "30s", "5m", "1h" or "30d"', par
 const DAY = 86_400
 const timeout = duration.refine((seconds) => seconds <= DAY, { error: 'expected a day or less' })
 
+const grant = text('expected a caveat like "rate=10/60", or "net=client"', parseGrant)
+const requires = z.enum(['seal', 'key'], { error: 'expected `seal` or `key`' })
+
 const priced = z
   .strictObject({
     price: text(AMOUNT, readPrice).describe('Price of one call: `10 sat` or `1500 msat`.'),
@@ -62,6 +73,11 @@ const priced = z
       .describe('Sell a balance of this amount; every call draws its price, on any route of the service.'),
     pass: duration.optional().describe('Sell any number of calls to this route for this long, for one price.'),
     expires: duration.optional().describe('How long what is bought here can be used; overrides that of the service.'),
+    grants: z
+      .array(grant, { error: 'expected a list of caveats' })
+      .optional()
+      .describe('Further caveats in what is bought here, behind those of the service.'),
+    requires: requires.optional().describe('What tokens must come with here; overrides that of the service.'),
   })
   .check((context) => {
     const { price, uses, budget, pass, expires } = context.value
@@ -100,6 +116,19 @@ const service = z.strictObject({
         'no match is refused. `*` is one path segment, a final `**` is one or more; GET includes HEAD.',
     ),
   expires: duration.prefault('30d').describe('How long what is bought can be used.'),
+  grants: z
+    .array(grant, { error: 'expected a list of caveats' })
+    .optional()
+    .describe(
+      'Further caveats in everything that is sold, as docs/caveats.md spells them: `[rate=10/60, depth=2]`. `net=client` is ' +
+        'the address that asked for the price.',
+    ),
+  requires: requires
+    .optional()
+    .describe(
+      '`seal`: only requests that were sealed one by one. `key`: and whose token is bound to a key. Holds for every token at ' +
+        'once, and clients that cannot do it are refused after they paid.',
+    ),
   timeout: timeout
     .prefault('60s')
     .describe('How long the upstream may be silent: until the first byte of its response, and between any two.'),
@@ -109,6 +138,12 @@ export const schema = z.strictObject({
   listen: text('expected an address and a port like "127.0.0.1:8402"', parseListen)
     .prefault('127.0.0.1:8402')
     .describe('Address and port to serve on. Port 0 takes any free one.'),
+  origin: text('expected an origin like "https://api.example.com"', parseOrigin)
+    .optional()
+    .describe(
+      'How clients know this gateway, where that is not the address it listens on: behind a proxy or a port mapping. ' +
+        '`host=`, `aud=` and sealed requests are judged by it.',
+    ),
   state: z
     .string({ error: 'expected a directory like "./.tally"' })
     .min(1, { error: 'expected a directory like "./.tally"' })

@@ -1,6 +1,6 @@
 /** From the checked file to services and routes in the order written, and the routes that order leaves unreachable. */
-import { PathPattern } from 'tallystick/core'
-import type { Mode, Offer } from 'tallystick/server'
+import { Capability, Key, PathPattern, TallyError } from 'tallystick/core'
+import { mintedCaveats, type Mode, type Offer } from 'tallystick/server'
 import type { Parsed, ParsedRoute } from './schema.ts'
 import type { Mistake, Source } from './source.ts'
 import { parseRouteKey, type Upstream } from './values.ts'
@@ -25,13 +25,15 @@ export interface Route {
 
 export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
   return source.keys(['services']).map((name) => {
-    const { upstream, timeout, expires, routes } = parsed.services[name]!
+    const { upstream, timeout, expires, routes, ...all } = parsed.services[name]!
     const routeOf = (key: string): Route => {
       const { verbs, pattern } = parseRouteKey(key)
       const terms = termsOf(routes[key]!)
       if (terms === undefined) return { key, verbs, pattern, offer: undefined }
       const lifetime = terms.pass ?? terms.expires ?? expires
-      const offer = {
+      const grants = [...(all.grants ?? []), ...(terms.grants ?? [])]
+      const requires = terms.requires ?? all.requires
+      const offer: Offer = {
         service: name,
         route: key,
         verbs,
@@ -39,6 +41,8 @@ export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
         price: terms.price,
         mode: modeOf(terms),
         lifetime,
+        ...(grants.length > 0 && { grants }),
+        ...(requires && { requires }),
       }
       return { key, verbs, pattern, offer }
     }
@@ -57,6 +61,30 @@ function modeOf({ uses, budget, pass }: Terms): Mode {
   if (budget !== undefined) return { kind: 'budget', amount: budget }
   if (pass !== undefined) return { kind: 'pass' }
   return { kind: 'uses', uses: uses ?? 1 }
+}
+
+/** Grants that contradict the route or each other: nothing could be minted. */
+export function unmintable(services: readonly Service[], source: Source): readonly Mistake[] {
+  return services.flatMap(({ name, routes }) =>
+    routes.flatMap(({ key, offer }) => {
+      if (!offer) return []
+      try {
+        const caveats = mintedCaveats(offer, EXAMPLE.expires, EXAMPLE.client)
+        Capability.mint(EXAMPLE.key, { paymentHash: EXAMPLE.hash, location: '', caveats })
+        return []
+      } catch (error) {
+        if (!TallyError.is(error)) throw error
+        return [source.mistake(['services', name, 'routes', key], `its grants: ${error.message}`)]
+      }
+    }),
+  )
+}
+
+const EXAMPLE = {
+  key: Key.from(new Uint8Array(32)),
+  hash: new Uint8Array(32),
+  expires: new Date(4_000_000_000_000),
+  client: '127.0.0.1',
 }
 
 /** A route behind one that takes everything from it: most likely a price that would never be asked. */

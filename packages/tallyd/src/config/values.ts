@@ -2,7 +2,7 @@
  * The small languages inside tally.yaml: durations, addresses, references to secrets, route keys. Each reader throws
  * CONFIG_INVALID with "expected …" and never echoes what it was given: it may be a secret in the wrong place.
  */
-import { PathPattern, TallyError } from 'tallystick/core'
+import { Caveat, PathPattern, TallyError } from 'tallystick/core'
 
 const expected = (what: string): TallyError => new TallyError('CONFIG_INVALID', `expected ${what}`)
 
@@ -79,6 +79,31 @@ export function parseUpstream(text: string): Upstream {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
     authority: url.host,
+  }
+}
+
+/** How clients know this gateway: `https://api.example.com`. */
+export function parseOrigin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || text !== url.origin || !/^https?:$/.test(url.protocol))
+    throw expected(
+      'an origin like "https://api.example.com", in lower case, without a path and a port that goes without saying',
+    )
+  return url.origin
+}
+
+/** What a service may write for itself, as `expires` and `uses`, or what others write. */
+const NOT_GRANTED = /^(?:services|profile|expires|uses|budget|link|preimage|paid|req|handoff|key|seal|.+_valid_until)$/
+
+/** A caveat of docs/caveats.md, or `net=client`. */
+export function parseGrant(text: string): string {
+  try {
+    if (text !== 'net=client' && NOT_GRANTED.test(Caveat.parse(text).key))
+      throw expected('a caveat that is not sold or required by keys of their own, such as "rate=10/60"')
+    return text
+  } catch (error) {
+    if (!TallyError.is(error) || error.code === 'CONFIG_INVALID') throw error
+    throw new TallyError('CONFIG_INVALID', error.message, { cause: error })
   }
 }
 

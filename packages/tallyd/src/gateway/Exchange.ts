@@ -7,9 +7,10 @@
  * take almost all of a body, stall until the upstream gives up, and have it for free).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { TallyError } from 'tallystick/core'
+import { TallyError, type Bytes } from 'tallystick/core'
 import { sendAnswer } from 'tallystick/node'
 import { problemAnswer } from 'tallystick/server'
+import { BodyCheck } from './body.ts'
 import { discardBody } from './discard.ts'
 import type { Inbound } from './inbound.ts'
 import type { Connection, Sink } from './upstream/Connection.ts'
@@ -25,6 +26,10 @@ export interface ExchangeOptions {
   readonly head: string
   /** The client waits for a 100 before it sends its body. */
   readonly waits: boolean
+  /** The whole body, when somebody had to look into it first. */
+  readonly whole: Buffer | undefined
+  /** What the body must hash to. */
+  readonly sealed: Bytes.Bytes | undefined
   /** Never rejects. Awaited before the client hears of the failure, so that it can try again at once. */
   readonly release: () => Promise<void>
   /** Called once at most: why there was no complete response. */
@@ -145,23 +150,43 @@ export class Exchange implements Sink {
   }
 
   #sendBody(): void {
-    const { req, inbound } = this.#options
+    const { req, inbound, whole, sealed } = this.#options
     const connection = this.#connection!
     const chunked = inbound.body === 'chunked'
-    req.on('data', (chunk: Buffer) => {
+    const check = sealed && new BodyCheck(sealed)
+    const write = (chunk: Buffer): boolean => (chunked ? connection.writeChunk(chunk) : connection.write(chunk))
+    const take = (chunk: Buffer): void => {
       if (this.#over) return
-      const more = chunked ? connection.writeChunk(chunk) : connection.write(chunk)
-      if (!more) {
-        this.#choked = true
-        req.pause()
-      }
-    })
-    req.once('end', () => {
+      const next = check ? check.push(chunk) : chunk
+      if (next === undefined || write(next)) return
+      this.#choked = true
+      req.pause()
+    }
+    const end = (): void => {
       if (this.#over || !req.complete) return
+      if (check && !this.#endChecked(check, write)) return
       this.#sent = true
       // Trailers of a request are dropped: servers that merge them into the headers would take them for ours.
       connection.finish(chunked ? '0\r\n\r\n' : undefined)
-    })
+    }
+    if (whole) {
+      if (whole.length > 0) take(whole)
+      end()
+    } else req.on('data', take).once('end', end)
+  }
+
+  /** The last piece of a sealed body goes out only when all of it is what was sealed; else the client gets the reason. */
+  #endChecked(check: BodyCheck, write: (chunk: Buffer) => boolean): boolean {
+    try {
+      const last = check.end()
+      if (last) write(last)
+      return true
+    } catch (error) {
+      if (!TallyError.is(error)) throw error
+      this.#connection?.destroy()
+      this.#fail(error)
+      return false
+    }
   }
 
   #sayContinue(): void {

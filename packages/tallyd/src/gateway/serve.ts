@@ -3,9 +3,11 @@
  * route has a price, passed on. Policy is matched on, and the upstream is sent, the very same target string.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Path, TallyError } from 'tallystick/core'
+import { Body, Path, TallyError, type Bytes } from 'tallystick/core'
 import { callOf, sendAnswer } from 'tallystick/node'
 import { problemAnswer, type Admission, type Answer, type Call, type Offer } from 'tallystick/server'
+import { authorityOf } from './authority.ts'
+import { BodyCheck, contentTypeOf, readBody } from './body.ts'
 import { discardBody } from './discard.ts'
 import { Exchange } from './Exchange.ts'
 import { readInbound, type Inbound } from './inbound.ts'
@@ -24,7 +26,7 @@ export type Decision = 'free' | 'granted' | 'released' | 'challenge' | 'refused'
 export interface AccessEntry {
   readonly at: Date
   readonly method: string
-  /** As in tally.yaml; '' when no route matched. */
+  /** As in tally.yaml; '' when no route matched, and for pages of the gateway itself, whose route is their path. */
   readonly service: string
   readonly route: string
   readonly status: number
@@ -41,7 +43,11 @@ export interface AccessEntry {
 export interface ServeOptions {
   /** The routes a request that arrives now goes by, until it is over. */
   readonly routes: () => Routes
+  /** Of tally.yaml: how clients know us. */
+  readonly origin: string | undefined
   readonly gates: ReadonlyMap<string, Admits>
+  /** Answers what is addressed to the gateway itself; undefined for all else. */
+  readonly own: (call: Call, path: string) => Answer | Promise<Answer> | undefined
   readonly clock: () => Date
   readonly log: ((entry: AccessEntry) => void) | undefined
   readonly onTrouble: (error: unknown) => void
@@ -52,10 +58,14 @@ interface Visit {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   /** The client waits for a 100 before it sends its body. */
-  readonly waits: boolean
+  waits: boolean
   decision: Decision
   target: Target | undefined
+  /** Path of a page of ours. */
+  page: string | undefined
   exchange: Exchange | undefined
+  /** The body, when a caveat made us read it. */
+  body: Buffer | undefined
   code: string | undefined
   /** Of an answer of ours. */
   bytes: number
@@ -63,23 +73,32 @@ interface Visit {
 
 export type Serve = (req: IncomingMessage, res: ServerResponse, options: { waits: boolean }) => void
 
-export function createServe({ routes, gates, clock, log, onTrouble }: ServeOptions): Serve {
+export function createServe({ routes, origin, gates, own, clock, log, onTrouble }: ServeOptions): Serve {
   function handle(visit: Visit): void {
     const { req } = visit
     const inbound = readInbound(req)
     const { path } = Path.canonicalTarget(req.url!)
+    const reply = path.startsWith('/.well-known/') ? own(callTo(visit, inbound), path) : undefined
+    if (reply !== undefined) return void answerOwn(visit, path, reply).catch((error: unknown) => refuse(visit, error))
     const target = routes().find(inbound.method, path)
     if (!target) throw new TallyError('ROUTE_UNKNOWN', `no route for ${inbound.method} and this path`)
     visit.target = target
     const { offer } = target.route
     if (offer === undefined) {
       visit.decision = 'free'
-      forward(visit, inbound, target, nothingToRelease)
+      forward(visit, inbound, target, { release: nothingToRelease, sealed: undefined })
     } else void admit(visit, inbound, target, offer).catch((error: unknown) => refuse(visit, error))
   }
 
+  async function answerOwn(visit: Visit, page: string, reply: Answer | Promise<Answer>): Promise<void> {
+    visit.page = page
+    const ready = await reply
+    visit.decision = ready.status < 400 ? 'free' : 'refused'
+    if (!visit.res.closed && !visit.res.destroyed) answer(visit, ready)
+  }
+
   async function admit(visit: Visit, inbound: Inbound, target: Target, offer: Offer): Promise<void> {
-    const admission = await gates.get(target.service.name)!.admit(callOf(visit.req), offer)
+    const admission = await gates.get(target.service.name)!.admit(callTo(visit, inbound), offer)
     if (admission.kind !== 'granted') {
       visit.decision = admission.kind
       if (admission.kind === 'refused') visit.code = admission.error.code
@@ -97,22 +116,48 @@ export function createServe({ routes, gates, clock, log, onTrouble }: ServeOptio
     // It went away while we asked; the upstream has seen nothing.
     if (visit.res.closed || visit.res.destroyed) return await release()
     try {
-      forward(visit, inbound, target, release)
+      const sealed = admission.body
+      if (sealed && inbound.body === 'none') new BodyCheck(sealed).end()
+      forward(visit, inbound, target, { release, sealed })
     } catch (error) {
       await release()
       throw error
     }
   }
 
-  function forward(visit: Visit, inbound: Inbound, { service, pool }: Target, release: () => Promise<void>): void {
-    const { req, res } = visit
+  function callTo(visit: Visit, inbound: Inbound): Call {
+    const { req } = visit
+    return {
+      ...callOf(req),
+      authority: authorityOf(req, inbound.host, origin),
+      body: async () => {
+        visit.body ??= inbound.body === 'none' ? NOTHING : await readWhole(visit)
+        return Body.from(visit.body, { contentType: contentTypeOf(req) })
+      },
+    }
+  }
+
+  async function readWhole(visit: Visit): Promise<Buffer> {
+    const reading = readBody(visit.req)
+    if (visit.waits) visit.res.writeContinue()
+    visit.waits = false
+    return await reading
+  }
+
+  function forward(
+    visit: Visit,
+    inbound: Inbound,
+    { service, pool }: Target,
+    { release, sealed }: { release: () => Promise<void>; sealed: Bytes.Bytes | undefined },
+  ): void {
+    const { req, res, body: whole } = visit
     const waits = visit.waits && inbound.body !== 'none'
     const client = req.socket.remoteAddress ?? 'unknown'
     const head = requestHead(inbound, service.upstream, { client, target: req.url!, waits })
     const onFailure = (error: TallyError): void => {
       visit.code = error.code
     }
-    visit.exchange = new Exchange({ req, res, pool, inbound, head, waits, release, onFailure })
+    visit.exchange = new Exchange({ req, res, pool, inbound, head, waits, whole, sealed, release, onFailure })
     visit.exchange.begin()
   }
 
@@ -143,12 +188,12 @@ export function createServe({ routes, gates, clock, log, onTrouble }: ServeOptio
   }
 
   function entry(visit: Visit, at: Date): AccessEntry {
-    const { req, res, target, exchange, decision, code } = visit
+    const { req, res, target, page, exchange, decision, code } = visit
     return {
       at,
       method: req.method!,
       service: target?.service.name ?? '',
-      route: target?.route.key ?? '',
+      route: target?.route.key ?? page ?? '',
       status: res.statusCode,
       bytes: exchange ? exchange.bytes : visit.bytes,
       ms: clock().getTime() - at.getTime(),
@@ -165,7 +210,9 @@ export function createServe({ routes, gates, clock, log, onTrouble }: ServeOptio
       waits,
       decision: 'refused',
       target: undefined,
+      page: undefined,
       exchange: undefined,
+      body: undefined,
       code: undefined,
       bytes: 0,
     }
@@ -182,4 +229,5 @@ export function createServe({ routes, gates, clock, log, onTrouble }: ServeOptio
   }
 }
 
+const NOTHING = Buffer.alloc(0)
 const nothingToRelease = async (): Promise<void> => {}

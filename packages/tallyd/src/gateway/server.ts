@@ -2,8 +2,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { TallyError } from 'tallystick/core'
+import type { Desk } from 'tallystick/server'
 import type { Config } from '../config.ts'
 import { answerClientError, answerConnect } from './clientErrors.ts'
+import { createOwnPages } from './ownPages.ts'
 import { createRoutes } from './routes.ts'
 import { createServe, type AccessEntry, type Admits } from './serve.ts'
 import { endTurn, takeTurn } from './turns.ts'
@@ -11,9 +13,11 @@ import { endTurn, takeTurn } from './turns.ts'
 export type { AccessEntry, Admits, Decision } from './serve.ts'
 
 export interface GatewayOptions {
-  readonly config: Pick<Config, 'listen' | 'services'>
+  readonly config: Pick<Config, 'listen' | 'origin' | 'services'>
   /** By name, one for every service that has a priced route. */
   readonly gates: ReadonlyMap<string, Admits>
+  /** What holders may ask of the issuer. */
+  readonly desk?: Desk
   readonly clock?: () => Date
   readonly log?: (entry: AccessEntry) => void
   /** What no client can be told: a bug, or a charge that could not be given back. */
@@ -35,12 +39,14 @@ const LARGEST_HEAD = 32 << 10
 const DRAIN = 30_000
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, gates, log, clock = () => new Date(), onTrouble = () => {} } = options
+  const { config, gates, desk, log, clock = () => new Date(), onTrouble = () => {} } = options
   for (const { name, routes } of config.services)
     if (routes.some(({ offer }) => offer) && !gates.has(name)) throw new TypeError(`no gate for the service ${name}`)
 
   const routes = createRoutes(config.services)
-  const serve = createServe({ routes: () => routes, gates, clock, log, onTrouble })
+  const { origin, services } = config
+  const own = createOwnPages({ services, origin, desk })
+  const serve = createServe({ routes: () => routes, origin, gates, own, clock, log, onTrouble })
   let active = 0
   let closing: Promise<void> | undefined
   let onQuiet: (() => void) | undefined

@@ -6,6 +6,7 @@ import * as Amount from '../core/Amount.ts'
 import { msats, type AmountLike, type Msat } from '../core/Amount.ts'
 import * as Caveat from '../core/Caveat.ts'
 import { TallyError } from '../core/errors.ts'
+import * as Network from '../core/Network.ts'
 import { canonicalTarget } from '../core/Path.ts'
 import type { Call } from './Call.ts'
 
@@ -30,6 +31,13 @@ export interface Offer {
   readonly mode: Mode
   /** Seconds the capability lives, counted from the quote. */
   readonly lifetime: number
+  /** More caveats of a fresh capability; `net=client` stands for the address that asks. */
+  readonly grants?: readonly string[]
+  /**
+   * What every capability must come with here, whenever it was sold: a seal, or a seal and a holder's key. Clients that know
+   * neither are refused after they paid.
+   */
+  readonly requires?: 'seal' | 'key'
 }
 
 /** The amount of the invoice. */
@@ -44,8 +52,28 @@ export function invoiceAmount({ price, mode }: Offer): Msat {
   }
 }
 
-/** Caveats of a fresh capability, in the order capabilities §2.2 asks for: those of L402, the profile, then ours. */
-export function mintedCaveats(offer: Offer, expires: Date): readonly Caveat.Caveat[] {
+/**
+ * Caveats of a fresh capability, in the order capabilities §2.2 asks for: those of L402, the profile, then ours. Throws
+ * CAVEAT_REFUSED where `net=client` is granted and `client` is no address that a network can hold.
+ */
+export function mintedCaveats(offer: Offer, expires: Date, client: string): readonly Caveat.Caveat[] {
+  const { grants = [], requires } = offer
+  const seal = requires === undefined ? [] : [Caveat.seal()]
+  return [...soldCaveats(offer, expires), ...seal, ...grants.map((text) => granted(text, client))]
+}
+
+function granted(text: string, client: string): Caveat.Caveat {
+  if (text !== NET_CLIENT) return Caveat.parse(text)
+  const address = Network.parseAddress(client)
+  if (!address)
+    throw new TallyError('CAVEAT_REFUSED', 'what is sold here is bound to the address that asks, and yours is none')
+  return Caveat.parse(`net=${Network.formatAddress(address)}/${address.family === 4 ? 32 : 128}`)
+}
+
+/** Not a caveat: the address is filled in when it is known. */
+export const NET_CLIENT = 'net=client'
+
+function soldCaveats(offer: Offer, expires: Date): readonly Caveat.Caveat[] {
   const { service, mode } = offer
   const head = [
     Caveat.services({ [service]: 0 }),

@@ -80,8 +80,8 @@ export function createQuoter(options: QuoterOptions): Quoter {
     }
   }
 
-  function mint(slot: string, offer: Offer, now: Date): Promise<Quote> {
-    const minting = mintQuote(options, slot, offer, now)
+  function mint(slot: string, { client, offer }: Asked, now: Date): Promise<Quote> {
+    const minting = mintQuote(options, slot, { client, offer }, now)
     open.set(slot, { until: now.getTime() + options.invoiceLifetime * 1000 - MARGIN, quote: minting })
     minting.then(
       ({ paymentHash }) => slots.set(toHex(paymentHash), slot),
@@ -104,7 +104,7 @@ export function createQuoter(options: QuoterOptions): Quoter {
       if (known) return known.quote
       if (open.size >= MOST_OPEN)
         throw new TallyError('NODE_UNAVAILABLE', 'too many unpaid quotes are open; try again in a few minutes')
-      return mint(slot, offer, now)
+      return mint(slot, { client, offer }, now)
     },
     close,
   }
@@ -117,13 +117,20 @@ function slotOf(key: Key, client: string, offer: Offer): string {
   )
 }
 
-async function mintQuote(options: QuoterOptions, slot: string, offer: Offer, now: Date): Promise<Quote> {
+interface Asked {
+  readonly client: string
+  readonly offer: Offer
+}
+
+async function mintQuote(options: QuoterOptions, slot: string, { client, offer }: Asked, now: Date): Promise<Quote> {
   const { key, lightning, store } = options
   const tokenId = randomBytes(32)
   const amount = invoiceAmount(offer)
   const created = wholeSeconds(now)
   const expires = new Date(created.getTime() + options.invoiceLifetime * 1000)
   const validUntil = new Date(created.getTime() + offer.lifetime * 1000)
+  // Before there is an invoice that nothing could be sold for.
+  const caveats = mintedCaveats(offer, validUntil, client)
   const terms = Terms.encode(termsOf(offer, tokenId, amount, validUntil))
   // A preimage derived from our key needs no storage, so a paid quote can be redeemed after any loss of the database.
   const preimage = lightning.capabilities.choosesPreimage ? Capability.preimageFor(key, tokenId) : undefined
@@ -141,7 +148,7 @@ async function mintQuote(options: QuoterOptions, slot: string, offer: Offer, now
     paymentHash,
     tokenId,
     location: options.location,
-    caveats: mintedCaveats(offer, validUntil),
+    caveats,
   })
   const quote: Quote = {
     paymentHash,

@@ -74,6 +74,13 @@ const prefixed: ReadonlyMap<string, Room<unknown>> = new Map<string, Room<unknow
   ['none', none],
 ])
 
+/** Every key, with what stands in it beside the dimension in angle brackets: what an issuer says that it enforces. */
+export const keys: readonly string[] = [
+  ...named.keys(),
+  ...suffixed.map(([suffix]) => `<service>${suffix}`),
+  ...Array.from(prefixed.keys(), (key) => `${key}:<selector>`),
+]
+
 /** Which caveats there are. */
 export interface Vocabulary {
   /** The room of a caveat's key, and what else the key says: a service, a selector, or ''. */

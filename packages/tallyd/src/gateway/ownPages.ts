@@ -1,0 +1,22 @@
+/** What the gateway answers for itself, before any route: what is sold here, and what holders ask about what they handed on. */
+import { RESERVE_PATH, REVOKE_PATH, type Answer, type Call, type Desk } from 'tallystick/server'
+import type { Service } from '../config.ts'
+import { SERVICES_PATH, servicesPage } from './servicesPage.ts'
+
+export function createOwnPages(options: {
+  readonly services: readonly Service[]
+  readonly origin: string | undefined
+  readonly desk: Desk | undefined
+}): (call: Call, path: string) => Answer | Promise<Answer> | undefined {
+  const { services, origin, desk } = options
+  return (call, path) => {
+    const { method, authority = '' } = call
+    if (path === SERVICES_PATH && (method === 'GET' || method === 'HEAD')) {
+      const page = servicesPage(services, { origin, authority })
+      return method === 'HEAD' ? { ...page, body: '' } : page
+    }
+    if (desk && method === 'POST' && (path === REVOKE_PATH || path === RESERVE_PATH))
+      return desk(call).then((answer) => answer!)
+    return undefined
+  }
+}
