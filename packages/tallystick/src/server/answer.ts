@@ -79,12 +79,13 @@ export function priceOnlyAnswer(call: Call, sats: number, error?: TallyError): A
 const RETRY_AFTER = '5'
 
 export function problemAnswer(call: Pick<Call, 'method'>, error: TallyError): Answer {
+  const retryAfter = error.details['retryAfter'] ?? (error.status === 503 ? RETRY_AFTER : undefined)
   return {
     status: error.status,
     headers: [
       NO_STORE,
       ['content-type', PROBLEM],
-      ...(error.status === 503 ? ([['retry-after', RETRY_AFTER]] as const) : []),
+      ...(retryAfter === undefined ? [] : ([['retry-after', `${retryAfter}`]] as const)),
     ],
     body: call.method === 'HEAD' ? '' : JSON.stringify(error.toProblem()),
   }

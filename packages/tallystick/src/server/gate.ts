@@ -11,19 +11,22 @@ import type { Bytes } from '../core/bytes.ts'
 import * as Capability from '../core/Capability.ts'
 import * as Credential from '../core/Credential.ts'
 import { TallyError } from '../core/errors.ts'
-import { SEAL_WINDOW } from '../core/Evidence.ts'
 import type { Grant } from '../core/Grant.ts'
 import type { Key } from '../core/Key.ts'
 import { canonicalTarget } from '../core/Path.ts'
 import type { Receiver } from '../lightning/Lightning.ts'
-import type { Store } from '../storage/Store.ts'
+import type { Ruling, Store } from '../storage/Store.ts'
 import { challengeAnswer, priceOnlyAnswer, problemAnswer } from './answer.ts'
 import type { Answer, Call } from './Call.ts'
+import { createDesk, type Desk } from './desk.ts'
 import { authenticateCredential, bodyOf, gatherEvidence } from './evidence.ts'
+import { holderOf, sealed, type Holder } from './holder.ts'
 import { invoiceAmount, type Offer } from './Offer.ts'
 import { createPayments } from './payments.ts'
 import { createQuoter } from './quote.ts'
+import { createRulings, type RestrictOptions, type RevokeOptions } from './rulings.ts'
 import { followSettlements } from './settle.ts'
+import { spent } from './spent.ts'
 
 export type Admission =
   /** 402: nothing was charged. Send `answer` as it is. */
@@ -46,6 +49,12 @@ export interface Gate extends AsyncDisposable {
   /** The `services=` name that adapters use when a price names none. */
   readonly service: string
   readonly admit: (call: Call, offer: Offer) => Promise<Admission>
+  /** The issuer takes back a token, or what was handed on at one of its links. From the next request on. */
+  readonly revoke: (options: RevokeOptions) => Promise<Ruling>
+  /** The issuer adds caveats to a token that is out. */
+  readonly restrict: (options: RestrictOptions) => Promise<readonly Ruling[]>
+  /** What holders ask about what they handed on (desk.ts); undefined for a request that is none of this. */
+  readonly desk: Desk
 }
 
 export interface GateOptions {
@@ -91,6 +100,8 @@ export function createGate(options: GateOptions): Gate {
   })
   const authorities = options.authorities && new Set(options.authorities.map((name) => name.toLowerCase()))
   const payments = createPayments({ store, lightning, clock })
+  const rulings = createRulings({ key, store, clock })
+  const desk = createDesk({ key, store, clock, rulings, identify })
   const verified = new Map<string, Capability.Authentic>()
   // Attempts are named in the order of their making: neighbours in the store's index, which makes durable charges cheaper.
   const life = crypto.randomUUID()
@@ -135,6 +146,17 @@ export function createGate(options: GateOptions): Gate {
     call: Call,
     authorization: readonly string[],
   ): Promise<Capability.Authentic | undefined> {
+    const found = await firstGood(call, authorization)
+    // A sealed copy comes once.
+    if (found && authorization.length === 1 && !found.authentic.demands.req)
+      remember(authorization[0]!, found.authentic)
+    return found?.authentic
+  }
+
+  async function firstGood(
+    call: Call,
+    authorization: readonly string[],
+  ): Promise<{ readonly authentic: Capability.Authentic; readonly text: string } | undefined> {
     const macaroon = [...call.header('macaroon'), ...call.header('grpc-metadata-macaroon')]
     const credentials = Credential.parse({ authorization, macaroon }).slice(0, MOST_CREDENTIALS)
     let failure: unknown
@@ -142,9 +164,7 @@ export function createGate(options: GateOptions): Gate {
       try {
         const authentic = await authenticateCredential(credential, { key, payments, ed25519: options.ed25519 })
         quoter.close(authentic.paymentHash)
-        // A sealed copy comes once.
-        if (authorization.length === 1 && !authentic.demands.req) remember(authorization[0]!, authentic)
-        return authentic
+        return { authentic, text: credential.macaroon }
       } catch (error) {
         failure ??= error
       }
@@ -156,6 +176,16 @@ export function createGate(options: GateOptions): Gate {
   function remember(text: string, authentic: Capability.Authentic): void {
     if (verified.size >= REMEMBERED) verified.delete(verified.keys().next().value!)
     verified.set(text, authentic)
+  }
+
+  /** For the desk: a credential that is good now, whatever requests it allows. */
+  async function identify(call: Call): Promise<Holder | undefined> {
+    const found = await firstGood(call, call.header('authorization'))
+    if (!found) return undefined
+    const target = canonicalTarget(call.target)
+    const { authentic } = found
+    const evidence = await gatherEvidence(authentic, { call, target, authority: authorityOf(call), payments })
+    return await holderOf(found, { call, evidence, rulings, store, now: clock() })
   }
 
   /** As configured, or in lack of that as received; a name that is not ours is none that a seal can be for. */
@@ -181,30 +211,27 @@ export function createGate(options: GateOptions): Gate {
   async function charge(grant: Grant, req: Capability.Authentic['demands']['req']): Promise<Admission | TallyError> {
     const { charges, paymentHash } = grant
     if (charges.length === 0 && !req) return { kind: 'granted', grant, release: async () => {} }
-    const attempt = req ? `${req.value.time}-${req.name}` : `${life}-${(attempts++).toString(16).padStart(12, '0')}`
-    const seal = req && { until: new Date((req.value.time + SEAL_WINDOW) * 1000) }
-    const spent = await store.spend({ key: attempt, paymentHash, charges, at: clock(), ...(seal && { seal }) })
-    if (spent.ok) return { kind: 'granted', grant, release: () => background(store.refund(attempt)) }
-    const { caveat, link } = spent.charge
-    return new TallyError(
-      'CAPABILITY_SPENT',
-      `\`${caveat}\` is used up: ${spent.remaining} left, ${spent.charge.cost} needed`,
-      {
-        details: { caveat, ...(link !== undefined && { link }), remaining: `${spent.remaining}` },
-      },
-    )
+    const attempt = req ? sealed(req) : { key: `${life}-${(attempts++).toString(16).padStart(12, '0')}` }
+    const at = clock()
+    const outcome = await store.spend({ ...attempt, paymentHash, charges, at })
+    if (outcome.ok) return { kind: 'granted', grant, release: () => background(store.refund(attempt.key)) }
+    return spent(outcome, at)
   }
 
   async function admit(call: Call, offer: Offer): Promise<Admission> {
     try {
       const found = authenticate(call)
-      const authentic = found instanceof Promise ? await found : found
-      if (authentic === undefined) return await challenge(call, offer)
+      const good = found instanceof Promise ? await found : found
+      if (good === undefined) return await challenge(call, offer)
+      let authentic = rulings.standing(good)
+      checkRequired(authentic, offer)
       const target = canonicalTarget(call.target)
       const gathered = gatherEvidence(authentic, { call, target, authority: authorityOf(call), payments })
       const evidence = gathered instanceof Promise ? await gathered : gathered
       const body = authentic.needsBody && call.body ? await call.body() : undefined
       const { path, query } = target
+      // Once more: a body can be long in coming, and what is revoked meanwhile must not run.
+      authentic = rulings.standing(good)
       const grant = Capability.authorize(
         authentic,
         {
@@ -223,7 +250,7 @@ export function createGate(options: GateOptions): Gate {
       )
       const { req } = authentic.demands
       const outcome = await charge(grant, req)
-      if (outcome instanceof TallyError) return await challenge(call, offer, outcome)
+      if (outcome instanceof TallyError) throw outcome
       return req && outcome.kind === 'granted' ? { ...outcome, body: bodyOf(call) } : outcome
     } catch (error) {
       if (TallyError.is(error) && error.status === 402) return await challenge(call, offer, error)
@@ -234,12 +261,22 @@ export function createGate(options: GateOptions): Gate {
   return {
     service,
     admit,
+    revoke: rulings.revoke,
+    restrict: rulings.restrict,
+    desk,
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping)
       stop.abort()
       await following
     },
   }
+}
+
+/** What the route asks of every capability. Whether a seal or a proof that came is good is judged with the others. */
+function checkRequired({ demands: { req, holder } }: Capability.Authentic, { route, requires }: Offer): void {
+  if (requires && !req) throw new TallyError('SEAL_INVALID', `${route} takes sealed requests only, and this one is not`)
+  if (requires === 'key' && !holder)
+    throw new TallyError('HOLDER_UNPROVEN', `${route} takes only tokens that are bound to a key, and this one is not`)
 }
 
 /** Anything that is not ours is a bug: the caller's framework answers 500, and nothing is served. */
