@@ -156,7 +156,7 @@ test('a capability for other routes of the origin is used where its caveats allo
   assert.equal(world.asked.length, 1)
   // A server that says 403 to it sells this route apart; the capability stays good for its own.
   world.shop.options.before = ({ url, headers }) =>
-    url.endsWith('/c') && headers.get('authorization')?.includes(first)
+    url.endsWith('/c') && headers.get('authorization')?.includes(first.slice(0, 120))
       ? new Response('no', { status: 403 })
       : undefined
   const first = (await world.jar.all())[0]!.macaroon

@@ -24,7 +24,8 @@ export const req: Room<Req> = {
   },
   format: ({ time, nonce, hash }) => `${time}.${nonce}.${toBase64Url(hash)}`,
   refusal: () => undefined,
-  witness: (a, b) => (same(a, b) ? undefined : 'another request'),
+  // One of two does not stand last, which is what is wrong with it.
+  witness: () => undefined,
   meet: (a, b) => (same(a, b) ? a : undefined),
   means: ({ time }, { moment }) => `one request sealed at ${moment(time)}, once`,
 }
