@@ -112,7 +112,17 @@ export function createServe({ routes, gates, clock, log, onTrouble }: ServeOptio
     const onFailure = (error: TallyError): void => {
       visit.code = error.code
     }
-    visit.exchange = new Exchange({ req, res, pool, inbound, head, waits, release, onFailure })
+    visit.exchange = new Exchange({
+      req,
+      res,
+      pool,
+      inbound,
+      head,
+      waits,
+      timeout: service.timeout * 1000,
+      release,
+      onFailure,
+    })
     visit.exchange.begin()
   }
 

@@ -41,20 +41,20 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const routes = createRoutes(config.services)
   const serve = createServe({ routes: () => routes, gates, clock, log, onTrouble })
-  let active = 0
+  const live = new Set<ServerResponse>()
   let closing: Promise<void> | undefined
   let onQuiet: (() => void) | undefined
 
   const begin =
     (waits: boolean) =>
     (req: IncomingMessage, res: ServerResponse): void => {
-      active++
+      live.add(res)
       if (closing) res.shouldKeepAlive = false
       serve(req, res, { waits })
       res.once('close', () => {
-        active--
+        live.delete(res)
         endTurn(req.socket)
-        if (active === 0) onQuiet?.()
+        if (live.size === 0) onQuiet?.()
       })
     }
   const ordinary = begin(false)
@@ -68,6 +68,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     connectionsCheckingInterval: CHECK_INTERVAL,
     maxHeaderSize: LARGEST_HEAD,
     insecureHTTPParser: false,
+    // Node's own refusal has no body; inbound.ts says what was expected.
+    requireHostHeader: false,
   })
   // Beyond this number, 2,000 by default, node drops headers without a word; inbound.ts refuses far fewer.
   server.maxHeadersCount = 0
@@ -81,7 +83,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       server.close(() => resolve())
     })
     server.closeIdleConnections()
-    if (active > 0) {
+    for (const res of live) res.shouldKeepAlive = false
+    if (live.size > 0) {
       let timer: NodeJS.Timeout | undefined
       await new Promise<void>((resolve) => {
         onQuiet = resolve
