@@ -99,6 +99,6 @@ export function isOurs(dir: string, options: { forbidden: number } = { forbidden
   return process.getuid === undefined || stat.uid === process.getuid()
 }
 
-function unavailable(what: string, cause: unknown): TallyError {
+export function unavailable(what: string, cause: unknown): TallyError {
   return new TallyError('FILE_UNAVAILABLE', `${what}: ${(cause as NodeJS.ErrnoException).code ?? 'failed'}`, { cause })
 }

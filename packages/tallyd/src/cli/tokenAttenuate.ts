@@ -28,7 +28,7 @@ export const tokenAttenuate = defineCommand({
   },
   notes: `${TOKEN_NOTES}\nA caveat can only take away. One that would allow more than the token does is refused (CAVEAT_WIDENS).`,
   examples: [
-    ["tally token attenuate --uses 5 --path '/qr/**' --expires 5m", 'of the newest token bought here'],
+    ["tally token attenuate --uses 2 --path '/text/*' --expires 5m", 'of the newest usable one bought here'],
     ['tally token attenuate --link research-bot --verb GET', 'say whom it is for'],
     ['tally token attenuate - --uses 1 < token.txt', 'of a token from a pipe'],
   ],
@@ -36,7 +36,7 @@ export const tokenAttenuate = defineCommand({
     const caveats = caveatsOf(options, io.clock())
     if (caveats.length === 0)
       throw new TallyError('USAGE', 'say how to narrow it, for example --uses 5 or --expires 5m')
-    const token = await readToken(io, { token: args[0], jar: options.jar })
+    const token = await readToken(io, { token: args[0], jar: options.jar, alive: true })
     const narrowed = Macaroon.toBase64(Capability.attenuate(token.macaroon, caveats))
     const shown = options['show-preimage']
     if (shown && !token.preimage)
