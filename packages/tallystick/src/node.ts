@@ -44,7 +44,7 @@ function rawValues(raw: readonly string[], name: string): readonly string[] {
 
 /** Header order and repetition are part of the answer, so it goes out as a flat list. */
 export function sendAnswer(res: NodeResponse, { status, headers, body }: Answer): void {
-  const length = ['content-length', String(new TextEncoder().encode(body).length)]
+  const length = ['Content-Length', String(new TextEncoder().encode(body).length)]
   res.writeHead(status, [...headers.flat(), ...(body === '' ? [] : length)])
   res.end(body)
 }

@@ -10,7 +10,7 @@ import type { Quote } from '../storage/Store.ts'
 import type { Answer, Call } from './Call.ts'
 
 const PROBLEM = 'application/problem+json'
-const NO_STORE = ['cache-control', 'no-store'] as const
+const NO_STORE = ['Cache-Control', 'no-store'] as const
 
 /** Why the credential that came with the request did not do, if one came. */
 function reason(error: TallyError | undefined): object {
@@ -49,9 +49,9 @@ export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): A
   return {
     status: 402,
     headers: [
-      ...Challenge.format({ macaroon, invoice }).map((value) => ['www-authenticate', value] as const),
+      ...Challenge.format({ macaroon, invoice }).map((value) => ['WWW-Authenticate', value] as const),
       NO_STORE,
-      ['content-type', PROBLEM],
+      ['Content-Type', PROBLEM],
     ],
     body: call.method === 'HEAD' ? '' : JSON.stringify(body),
   }
@@ -70,7 +70,7 @@ export function priceOnlyAnswer(call: Call, sats: number, error?: TallyError): A
   }
   return {
     status: 402,
-    headers: [NO_STORE, ['content-type', PROBLEM]],
+    headers: [NO_STORE, ['Content-Type', PROBLEM]],
     body: call.method === 'HEAD' ? '' : JSON.stringify(body),
   }
 }
@@ -83,8 +83,8 @@ export function problemAnswer(call: Pick<Call, 'method'>, error: TallyError): An
     status: error.status,
     headers: [
       NO_STORE,
-      ['content-type', PROBLEM],
-      ...(error.status === 503 ? ([['retry-after', RETRY_AFTER]] as const) : []),
+      ['Content-Type', PROBLEM],
+      ...(error.status === 503 ? ([['Retry-After', RETRY_AFTER]] as const) : []),
     ],
     body: call.method === 'HEAD' ? '' : JSON.stringify(error.toProblem()),
   }

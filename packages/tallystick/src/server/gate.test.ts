@@ -61,7 +61,7 @@ function answerOf(admission: Admission): Answer & { json: Record<string, unknown
 }
 
 function challengeOf(answer: Answer): Challenge.Challenge {
-  const values = answer.headers.filter(([name]) => name === 'www-authenticate').map(([, value]) => value)
+  const values = answer.headers.filter(([name]) => name === 'WWW-Authenticate').map(([, value]) => value)
   return Challenge.parse(values)[0]!
 }
 
@@ -84,9 +84,9 @@ test('no credential: 402 with the two header lines in order, no-store, and a bod
   const { macaroon, invoice } = challengeOf(answer)
   assert.equal(answer.status, 402)
   assert.deepEqual(answer.headers.slice(0, 3), [
-    ['www-authenticate', `LSAT macaroon="${macaroon}", invoice="${invoice}"`],
-    ['www-authenticate', `L402 macaroon="${macaroon}", invoice="${invoice}", version="0", token="${macaroon}"`],
-    ['cache-control', 'no-store'],
+    ['WWW-Authenticate', `LSAT macaroon="${macaroon}", invoice="${invoice}"`],
+    ['WWW-Authenticate', `L402 macaroon="${macaroon}", invoice="${invoice}", version="0", token="${macaroon}"`],
+    ['Cache-Control', 'no-store'],
   ])
   assert.equal(answer.json['macaroon'], macaroon)
   assert.equal(answer.json['invoice'], invoice)
@@ -157,7 +157,7 @@ test('a valid credential that does not allow this request: 403 that names caveat
   assert.match(String(answer.json['link']), /^scout/)
   assert.ok(answer.json['fix'])
   assert.equal(
-    answer.headers.some(([name]) => name === 'www-authenticate'),
+    answer.headers.some(([name]) => name === 'WWW-Authenticate'),
     false,
   )
   assert.equal((await gate.admit(call({ authorization, target: '/qr/a/x' }), wide)).kind, 'granted')
@@ -237,7 +237,7 @@ test('HEAD and OPTIONS mint no invoice', async () => {
     const answer = answerOf(await gate.admit(call({ method }), offer))
     assert.equal(answer.status, 402)
     assert.equal(
-      answer.headers.some(([name]) => name === 'www-authenticate'),
+      answer.headers.some(([name]) => name === 'WWW-Authenticate'),
       false,
     )
   }
@@ -251,7 +251,7 @@ test('node down: 503 with Retry-After, and a paid credential keeps working', asy
   wallet.createInvoice = () => Promise.reject(new TallyError('NODE_UNAVAILABLE', 'connection refused'))
   const down = answerOf(await gate.admit(call({ client: 'new' }), offer))
   assert.equal(down.status, 503)
-  assert.ok(down.headers.some(([name]) => name === 'retry-after'))
+  assert.ok(down.headers.some(([name]) => name === 'Retry-After'))
   assert.equal((await gate.admit(call({ authorization }), offer)).kind, 'granted')
   await gate[Symbol.asyncDispose]()
 })
