@@ -340,3 +340,29 @@ test('a gate that fails is a 500, and somebody is told', async () => {
   assert.doesNotMatch(answer, /a bug/)
   assert.match(String(gateway.trouble[0]), /a bug/)
 })
+
+test('a client that never reads its responses is cut, also when the upstream has long been done', async () => {
+  const body = 'x'.repeat(60_000)
+  await using upstream = await upstreamOf((_, res) => void res.end(body))
+  await using gateway = await rig(upstream.port, { timeout: 0.1 })
+  using client = dial(gateway.port)
+  client.socket.pause()
+  // Every response fits in one read, so the upstream never waits; in the end the client's side is full.
+  for (let i = 0; ; i++) {
+    client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`)
+    const { aborted, status, bytes } = await gateway.entry(i)
+    if (!aborted) continue
+    assert.deepEqual([status, bytes], [200, body.length])
+    break
+  }
+})
+
+test('an announced trailer that cannot come does no harm', async () => {
+  await using upstream = await rawServer((connection) => {
+    connection.socket.on('data', () =>
+      connection.send('HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nContent-Length: 2\r\n\r\nok'),
+    )
+  })
+  await using gateway = await rig(upstream.port)
+  assert.equal(bodyOf(await ask(gateway.port, `GET / HTTP/1.1\r\n${HOST}\r\n`)), 'ok')
+})

@@ -117,6 +117,8 @@ export class Exchange implements Sink {
       this.bytes += last.length
       res.end(last)
     }
+    // What we still hold for a client that does not read is held for as long as an upstream may be silent.
+    if (res.writableLength > 0) req.socket.setTimeout(this.#options.timeout)
     if (!this.#sent) discardBody(req)
   }
 

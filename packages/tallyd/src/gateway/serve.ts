@@ -45,6 +45,8 @@ export interface ServeOptions {
   readonly clock: () => Date
   readonly log: ((entry: AccessEntry) => void) | undefined
   readonly onTrouble: (error: unknown) => void
+  /** The request is over, one way or the other. */
+  readonly onOver: (req: IncomingMessage, res: ServerResponse) => void
 }
 
 /** What is known of a request under way. */
@@ -63,7 +65,7 @@ interface Visit {
 
 export type Serve = (req: IncomingMessage, res: ServerResponse, options: { waits: boolean }) => void
 
-export function createServe({ routes, gates, clock, log, onTrouble }: ServeOptions): Serve {
+export function createServe({ routes, gates, clock, log, onTrouble, onOver }: ServeOptions): Serve {
   function handle(visit: Visit): void {
     const { req } = visit
     const inbound = readInbound(req)
@@ -183,6 +185,7 @@ export function createServe({ routes, gates, clock, log, onTrouble }: ServeOptio
     res.once('close', () => {
       visit.exchange?.abort()
       if (log) log(entry(visit, at!))
+      onOver(req, res)
     })
     try {
       handle(visit)

@@ -40,22 +40,22 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (routes.some(({ offer }) => offer) && !gates.has(name)) throw new TypeError(`no gate for the service ${name}`)
 
   const routes = createRoutes(config.services)
-  const serve = createServe({ routes: () => routes, gates, clock, log, onTrouble })
   const live = new Set<ServerResponse>()
   let closing: Promise<void> | undefined
   let onQuiet: (() => void) | undefined
 
+  const onOver = (req: IncomingMessage, res: ServerResponse): void => {
+    live.delete(res)
+    endTurn(req.socket)
+    if (live.size === 0) onQuiet?.()
+  }
+  const serve = createServe({ routes: () => routes, gates, clock, log, onTrouble, onOver })
   const begin =
     (waits: boolean) =>
     (req: IncomingMessage, res: ServerResponse): void => {
       live.add(res)
       if (closing) res.shouldKeepAlive = false
       serve(req, res, { waits })
-      res.once('close', () => {
-        live.delete(res)
-        endTurn(req.socket)
-        if (live.size === 0) onQuiet?.()
-      })
     }
   const ordinary = begin(false)
   const expecting = begin(true)
