@@ -47,6 +47,18 @@ test('what does not finish in time is cut on both sides', async () => {
   assert.ok((await gateway.entry(0)).aborted)
 })
 
+test('a second call in a hurry cuts what the first would have waited for', async () => {
+  await using upstream = await rawServer()
+  await using gateway = await rig(upstream.port)
+  using client = dial(gateway.port)
+  client.send(GET)
+  await (await upstream.connection(0)).until((text) => text.includes('\r\n\r\n'))
+  const closed = gateway.gateway.close()
+  await gateway.gateway.close({ drainMs: 0 })
+  await closed
+  assert.equal(await client.end(), '')
+})
+
 test('idle connections to the upstream end with the gateway', async () => {
   await using upstream = await rawServer((connection) => {
     connection.socket.on('data', () => connection.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'))
