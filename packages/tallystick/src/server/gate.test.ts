@@ -173,6 +173,21 @@ test('a capability for one route does not open another, nor another service', as
   await gate[Symbol.asyncDispose]()
 })
 
+test('a credential in one header is not remembered for the other: the same Bearer word alone opens nothing', async () => {
+  const { gate, wallet } = setup()
+  const five: Offer = { ...offer, mode: { kind: 'uses', uses: 5 } }
+  const [parsed] = Credential.parse({ authorization: [await buy(gate, wallet, five)] })
+  const carrying = Capability.attenuate(Macaroon.fromBase64(parsed!.macaroon), [Caveat.preimage(parsed!.preimage!)])
+  const hex = Buffer.from(Macaroon.encode(carrying)).toString('hex')
+  for (const authorization of ['Bearer app-token', 'L402 AgEE']) {
+    const alone = call({ authorization })
+    const both: Call = { ...alone, header: (name) => (name === 'macaroon' ? [hex] : alone.header(name)) }
+    assert.equal((await gate.admit(both, five)).kind, 'granted')
+    assert.equal((await gate.admit(alone, five)).kind, 'challenge')
+  }
+  await gate[Symbol.asyncDispose]()
+})
+
 test('strangers learn nothing: every kind of bad token gets the same words', async () => {
   const { gate, wallet } = setup()
   const good = await buy(gate, wallet)

@@ -104,14 +104,15 @@ export function createGate(options: GateOptions): Gate {
       const known = verified.get(authorization[0]!)
       if (known) return known
     }
-    const macaroon = [...call.header('macaroon'), ...call.header('grpc-metadata-macaroon')]
-    const credentials = Credential.parse({ authorization, macaroon }).slice(0, MOST_CREDENTIALS)
+    const beside = [...call.header('macaroon'), ...call.header('grpc-metadata-macaroon')]
+    const credentials = Credential.parse({ authorization, macaroon: beside }).slice(0, MOST_CREDENTIALS)
     let failure: unknown
     for (const { macaroon, preimage } of credentials) {
       try {
         const authentic = Capability.authenticate(Macaroon.fromBase64(macaroon), { key, ...(preimage && { preimage }) })
         quoter.close(authentic.paymentHash)
-        if (authorization.length === 1) remember(authorization[0]!, authentic)
+        // Only what the header says by itself: what came beside it belongs to this request, not to the next with this header.
+        if (authorization.length === 1 && beside.length === 0) remember(authorization[0]!, authentic)
         return authentic
       } catch (error) {
         failure ??= error
