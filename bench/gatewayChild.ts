@@ -30,7 +30,7 @@ services:
 `,
   'bench.yaml',
 )
-const gateway = createGateway({ config, gates: new Map([['bench', gate]]) })
+const gateway = createGateway({ config, gate })
 const { port } = await gateway.listen()
 
 /** A credential for a route, bought as a client would: each from an address of its own, so that each gets its own invoice. */

@@ -2,6 +2,7 @@
  * Our proxy core against the usual pattern on node's own client (http.request with a keep-alive Agent and pipes), each
  * in a process of its own in front of the same upstream. Rounds alternate; the ratio is the median of the rounds'.
  */
+import assert from 'node:assert/strict'
 import { fork, type ChildProcess } from 'node:child_process'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -109,7 +110,10 @@ const roles: Record<Role, (upstream: number) => Promise<number>> = {
   },
   ours: async (upstream) => {
     const text = `lightning: sim\nlisten: 127.0.0.1:0\nservices:\n  a: { upstream: "http://127.0.0.1:${upstream}", routes: { GET /**: free } }\n`
-    const { port } = await createGateway({ config: loadConfig(text, 'tally.yaml'), gates: new Map() }).listen()
+    const { port } = await createGateway({
+      config: loadConfig(text, 'tally.yaml'),
+      gate: { admit: () => assert.fail('no route here has a price') },
+    }).listen()
     return port
   },
 }

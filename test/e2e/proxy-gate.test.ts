@@ -28,7 +28,7 @@ services:
 `,
     'tally.yaml',
   )
-  const gateway = parts.use(createGateway({ config, gates: new Map([['qr', gate]]) }))
+  const gateway = parts.use(createGateway({ config, gate }))
   const { port } = await gateway.listen()
   const send = (line: string, authorization?: string): Promise<string> => {
     const credential = authorization === undefined ? '' : `Authorization: ${authorization}\r\n`

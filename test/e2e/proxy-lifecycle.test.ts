@@ -76,14 +76,10 @@ test('a port that is taken is named', async () => {
   await using other = await rawServer()
   await using gateway = createGateway({
     config: configOf(other.port),
-    gates: new Map([['a', { admit: () => assert.fail() }]]),
+    gate: { admit: () => assert.fail() },
   })
   await assert.rejects(gateway.listen(), {
     code: 'PORT_TAKEN',
     message: new RegExp(`127.0.0.1:${other.port}: EADDRINUSE`),
   })
-})
-
-test('a priced service without a gate is a bug of the program', () => {
-  assert.throws(() => createGateway({ config: configOf(0), gates: new Map() }), TypeError)
 })

@@ -235,7 +235,7 @@ services:
   const waiting = new Set<() => void>()
   const gateway = createGateway({
     config: { listen, services: services.map((service) => ({ ...service, timeout })) },
-    gates: new Map([['a', gate]]),
+    gate,
     onTrouble: (error) => trouble.push(error),
     log: (entry) => {
       log.push(entry)

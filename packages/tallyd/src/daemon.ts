@@ -113,12 +113,10 @@ async function listen(
   services: Config['services'],
   gate: Gate,
 ): Promise<{ gateway: Gateway; url: string }> {
-  // One gate for all: it follows the settlements of the whole store.
-  const gates = new Map(services.map(({ name }) => [name, gate]))
   return await onFreePort(config.listen.port, { demo }, async (port) => {
     const gateway = createGateway({
       config: { listen: { ...config.listen, port }, services },
-      gates,
+      gate,
       clock,
       log: (entry) => onEvent({ type: 'request', entry }),
       onTrouble: (error) => onEvent({ type: 'trouble', error }),

@@ -41,7 +41,7 @@ export interface AccessEntry {
 export interface ServeOptions {
   /** The routes a request that arrives now goes by, until it is over. */
   readonly routes: () => Routes
-  readonly gates: ReadonlyMap<string, Admits>
+  readonly gate: Admits
   readonly clock: () => Date
   readonly log: ((entry: AccessEntry) => void) | undefined
   readonly onTrouble: (error: unknown) => void
@@ -65,7 +65,7 @@ interface Visit {
 
 export type Serve = (req: IncomingMessage, res: ServerResponse, options: { waits: boolean }) => void
 
-export function createServe({ routes, gates, clock, log, onTrouble, onOver }: ServeOptions): Serve {
+export function createServe({ routes, gate, clock, log, onTrouble, onOver }: ServeOptions): Serve {
   function handle(visit: Visit): void {
     const { req } = visit
     const inbound = readInbound(req)
@@ -81,7 +81,7 @@ export function createServe({ routes, gates, clock, log, onTrouble, onOver }: Se
   }
 
   async function admit(visit: Visit, inbound: Inbound, target: Target, offer: Offer): Promise<void> {
-    const admission = await gates.get(target.service.name)!.admit(callOf(visit.req), offer)
+    const admission = await gate.admit(callOf(visit.req), offer)
     if (admission.kind !== 'granted') {
       visit.decision = admission.kind
       if (admission.kind === 'refused') visit.code = admission.error.code

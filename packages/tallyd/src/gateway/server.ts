@@ -12,8 +12,8 @@ export type { AccessEntry, Admits, Decision } from './serve.ts'
 
 export interface GatewayOptions {
   readonly config: Pick<Config, 'listen' | 'services'>
-  /** By name, one for every service that has a priced route. */
-  readonly gates: ReadonlyMap<string, Admits>
+  /** Asked before every request to a priced route, whatever the service. */
+  readonly gate: Admits
   readonly clock?: () => Date
   readonly log?: (entry: AccessEntry) => void
   /** What no client can be told: a bug, or a charge that could not be given back. */
@@ -35,10 +35,7 @@ const LARGEST_HEAD = 32 << 10
 const DRAIN = 30_000
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, gates, log, clock = () => new Date(), onTrouble = () => {} } = options
-  for (const { name, routes } of config.services)
-    if (routes.some(({ offer }) => offer) && !gates.has(name)) throw new TypeError(`no gate for the service ${name}`)
-
+  const { config, gate, log, clock = () => new Date(), onTrouble = () => {} } = options
   const routes = createRoutes(config.services)
   const live = new Set<ServerResponse>()
   let closing: Promise<void> | undefined
@@ -49,7 +46,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     endTurn(req.socket)
     if (live.size === 0) onQuiet?.()
   }
-  const serve = createServe({ routes: () => routes, gates, clock, log, onTrouble, onOver })
+  const serve = createServe({ routes: () => routes, gate, clock, log, onTrouble, onOver })
   const begin =
     (waits: boolean) =>
     (req: IncomingMessage, res: ServerResponse): void => {
