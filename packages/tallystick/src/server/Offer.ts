@@ -58,6 +58,19 @@ export function mintedCaveats(offer: Offer, expires: Date): readonly Caveat.Cave
   return mode.kind === 'uses' ? [...bound, Caveat.uses(mode.uses)] : bound
 }
 
+/**
+ * Whether a capability may be used for this offer, as far as its purchase is concerned. What was bought for one route is
+ * good for that route, even where its pattern also matches paths of a dearer one that is found first. Holders only append,
+ * so what stands where `mintedCaveats` writes is ours; tokens of another shape are bound by their caveats alone.
+ */
+export function wasSoldFor(caveats: readonly string[], { verbs, pattern }: Offer): boolean {
+  const [, , profile, , verb, path] = caveats
+  if (profile !== PROFILE || !verb?.startsWith('verb=') || !path?.startsWith('path=')) return true
+  return path === `path=${pattern}` && verb === `verb=${verbs.join(',')}`
+}
+
+const PROFILE = Caveat.profile().text
+
 /** How a handler in your own server is priced. One of `uses`, `budget` and `pass` at most; without them, one call. */
 export interface PriceOptions {
   /** Of one call: an amount, or a function of the request. */

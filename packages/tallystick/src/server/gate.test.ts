@@ -173,6 +173,28 @@ test('a capability for one route does not open another, nor another service', as
   await gate[Symbol.asyncDispose]()
 })
 
+test('a capability opens no dearer route whose paths its pattern also matches, but its own at whatever price', async () => {
+  const { gate, wallet } = setup()
+  const five: Offer = { ...offer, mode: { kind: 'uses', uses: 5 } }
+  const pass: Offer = { ...offer, mode: { kind: 'pass' } }
+  const dearer: Offer[] = [
+    { ...offer, route: 'GET /qr/large/*', pattern: '/qr/large/*', price: sats(1000) },
+    { ...offer, route: 'GET,POST /qr/**', verbs: ['GET', 'HEAD', 'POST'], price: sats(1000) },
+  ]
+  for (const bought of [five, pass]) {
+    const authorization = await buy(gate, wallet, bought)
+    const narrowed = narrow(authorization, Caveat.link('scout'), Caveat.verb('GET'), Caveat.path('/qr/large/*'))
+    for (const dear of dearer)
+      for (const presented of [authorization, narrowed]) {
+        const refused = answerOf(await gate.admit(call({ authorization: presented, target: '/qr/large/x' }), dear))
+        assert.equal(refused.status, 403)
+        assert.equal(refused.json['code'], 'CAVEAT_REFUSED')
+      }
+    assert.equal((await gate.admit(call({ authorization }), { ...bought, price: sats(20) })).kind, 'granted')
+  }
+  await gate[Symbol.asyncDispose]()
+})
+
 test('a credential in one header is not remembered for the other: the same Bearer word alone opens nothing', async () => {
   const { gate, wallet } = setup()
   const five: Offer = { ...offer, mode: { kind: 'uses', uses: 5 } }

@@ -2,8 +2,8 @@
  * The state machine in front of a priced request: no or useless credential → 402 with a challenge; a good one that does
  * not allow this request → 403 that says why; a good one → its meters are charged, and the request may run.
  *
- * Order (capabilities §2.7): parse → preimage and chain → grammar and narrowing → this request's predicates → one meter
- * transaction → serve. Only the first three are cached, keyed by the whole credential text; time, path and meters are
+ * Order (capabilities §2.7): parse → preimage and chain → grammar and narrowing → this request's predicates → the route it
+ * was bought for → one meter transaction → serve. Only the first three are cached, keyed by the whole credential text; time, path and meters are
  * checked on every request.
  */
 import { ceilSats } from '../core/Amount.ts'
@@ -18,7 +18,7 @@ import type { Receiver } from '../lightning/Lightning.ts'
 import type { Store } from '../storage/Store.ts'
 import { challengeAnswer, priceOnlyAnswer, problemAnswer } from './answer.ts'
 import type { Answer, Call } from './Call.ts'
-import { invoiceAmount, type Offer } from './Offer.ts'
+import { invoiceAmount, wasSoldFor, type Offer } from './Offer.ts'
 import { createQuoter } from './quote.ts'
 import { followSettlements } from './settle.ts'
 
@@ -165,6 +165,10 @@ export function createGate(options: GateOptions): Gate {
         cost: offer.price,
         now: clock(),
       })
+      if (!wasSoldFor(authentic.caveats, offer))
+        throw new TallyError('CAVEAT_REFUSED', `the token was bought for another route than ${offer.route}`, {
+          details: { dimension: 'route' },
+        })
       const outcome = await charge(grant)
       return outcome instanceof TallyError ? await challenge(call, offer, outcome) : outcome
     } catch (error) {
