@@ -17,7 +17,7 @@ import type { Charge, Grant } from './Grant.ts'
 import { hmacWith, padsOf, sha256, type Pads } from './hmac.ts'
 import * as Identifier from './Identifier.ts'
 import type { Key } from './Key.ts'
-import { checkNotEmpty, refusal, trace, type Placed } from './Lineage.ts'
+import { checkNotEmpty, refusal, trace, type Lineage, type Placed } from './Lineage.ts'
 import * as Macaroon from './Macaroon.ts'
 
 export type { Action } from './caveats/Room.ts'
@@ -38,8 +38,8 @@ export interface Authentic {
   readonly expires: Date | undefined
   readonly conditions: readonly Placed[]
   readonly meters: readonly Meter[]
-  /** Service → when it ends; '' for all others. */
-  readonly ends: ReadonlyMap<string, Date>
+  /** As in Lineage. */
+  readonly ends: Lineage['ends']
 }
 
 /** Brands exist in types only; their makers add them. */
@@ -168,16 +168,9 @@ export function authenticate(
     expires: dateOf(end),
     conditions: placed.filter(({ caveat }) => !caveat.room.secret),
     meters,
-    ends: datesOf(ends),
+    ends,
   }
   return made as Authentic
-}
-
-function datesOf(ends: ReadonlyMap<string, number>): ReadonlyMap<string, Date> {
-  const all = ends.get('') ?? Infinity
-  const dates = new Map<string, Date>()
-  for (const [service, seconds] of ends) dates.set(service, dateOf(Math.min(seconds, all))!)
-  return dates
 }
 
 function checkPreimage(paymentHash: Bytes, placed: readonly Placed[], preimage: Bytes | undefined): void {
@@ -213,7 +206,7 @@ export function authorize(authentic: Authentic, action: Action): Grant {
   const { tokenId, paymentHash, caveats, links, conditions, meters, ends } = authentic
   for (const { caveat } of conditions)
     if (caveat.room.refusal(caveat.value, action) !== undefined) throw explain(conditions, action)
-  const expires = ends.get(action.service) ?? ends.get('')
+  const expires = dateOf(Math.min(ends.get(action.service) ?? Infinity, ends.get('') ?? Infinity))
   const charges = meters.map((meter) => chargeOf(meter, action))
   return { tokenId, paymentHash, links, caveats, expires, cost: action.cost, charges } as Unbranded<Grant> as Grant
 }

@@ -44,22 +44,23 @@ export function trace(caveats: readonly Caveat[]): Lineage {
   const placed = caveats.map((caveat): Placed => {
     const { key, room, subject, value } = caveat
     if (key === 'link') links.push((value as Link).name)
-    const at = { caveat, link: links.at(-1) }
+    const link = links.at(-1)
+    const refused = (code: ErrorCode, why: string): TallyError => refusal(code, { caveat, link }, why)
     const before = inForce.get(key)
     if (key === 'services' && !before) named = value as readonly Service[]
     if (subject !== '' && !named.some(({ name }) => name === subject))
-      throw refusal('CAVEAT_UNKNOWN', at, `no services caveat before it names ${subject}`)
+      throw refused('CAVEAT_UNKNOWN', `no services caveat before it names ${subject}`)
     const wider = before && room.witness(value, before.value)
     if (before && wider !== undefined)
-      throw refusal('CAVEAT_WIDENS', at, `it would allow ${wider}, which \`${show(before.text)}\` does not`)
+      throw refused('CAVEAT_WIDENS', `it would allow ${wider}, which \`${show(before.text)}\` does not`)
     inForce.set(key, caveat)
     if (room.until) ends.set(subject, room.until(value))
     if (room.until || key === 'services') end = endOf(ends, inForce.get('services')?.value as readonly Service[])
-    if (links.length > MAX_LINKS) throw refusal('CAPABILITY_LIMIT', at, `at most ${MAX_LINKS} links`)
-    if (room.meter && ++meters > MAX_METERS) throw refusal('CAPABILITY_LIMIT', at, `at most ${MAX_METERS} meters`)
+    if (links.length > MAX_LINKS) throw refused('CAPABILITY_LIMIT', `at most ${MAX_LINKS} links`)
+    if (room.meter && ++meters > MAX_METERS) throw refused('CAPABILITY_LIMIT', `at most ${MAX_METERS} meters`)
     if (room.meter && end === Infinity)
-      throw refusal('CAVEAT_MALFORMED', at, 'what is counted needs an expiry, such as expires=, before it')
-    return { ...at, end }
+      throw refused('CAVEAT_MALFORMED', 'what is counted needs an expiry, such as expires=, before it')
+    return { caveat, link, end }
   })
   return { placed, links, end, ends }
 }
