@@ -15,7 +15,9 @@ after(() => rmSync(folder, { recursive: true }))
 
 /** What a program prints. Fails with its errors. */
 async function printed(file: string): Promise<string> {
-  const child = spawn(process.execPath, ['--conditions=source', file], { stdio: ['ignore', 'pipe', 'pipe'] })
+  // Files that it keeps are its own, and go with the folder.
+  const cwd = mkdtempSync(path.join(folder, 'cwd-'))
+  const child = spawn(process.execPath, ['--conditions=source', file], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''
   let err = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))

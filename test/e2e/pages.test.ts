@@ -29,7 +29,11 @@ describe('commands in docs/', () => {
       test(fence.at, { timeout: 60_000 }, async () => {
         for (const { command, output } of steps(fence)) {
           const { out, err } = await sh(`(${command.replaceAll(SHOWN, demo.url)}) 2>&1`, place.dir)
-          assertPrints((out + err).replaceAll(demo.url, SHOWN), output, `${fence.at}: ${command}`)
+          assertPrints(
+            (out + err).replaceAll(/^npm (?:warn|notice).*\n/gm, '').replaceAll(demo.url, SHOWN),
+            output,
+            `${fence.at}: ${command}`,
+          )
         }
       })
 })
