@@ -1,6 +1,7 @@
 /**
  * The gate in front of a fetch-style handler: Request in, Response out, as in Bun, Deno, workers and Hono's core.
- * A handler that throws or answers 5xx did not do the work, so its charge is given back.
+ * A handler that throws or answers 5xx did not do the work, so its charge is given back, unless the caller went away and
+ * may be the reason.
  */
 import type { Grant } from '../core/Grant.ts'
 import type { Answer, Call } from './Call.ts'
@@ -29,10 +30,10 @@ export function protect(
     try {
       response = await handler(request, admission.grant)
     } catch (error) {
-      await admission.release()
+      if (!request.signal.aborted) await admission.release()
       throw error
     }
-    if (response.status >= 500) await admission.release()
+    if (response.status >= 500 && !request.signal.aborted) await admission.release()
     return response
   }
 }
