@@ -43,7 +43,7 @@ export interface GateOptions {
   readonly service?: string
   /** Where the macaroon says it is from; a hint for people. Default: the service. */
   readonly location?: string
-  /** Seconds an invoice can be paid; default 600. */
+  /** Seconds an invoice can be paid; default 600, and at most half the life of what it buys. */
   readonly invoiceLifetime?: number
   readonly clock?: () => Date
   /** The node or the store failed in the background: following settlements (tried again) or giving a charge back (not). */
