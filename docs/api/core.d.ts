@@ -183,6 +183,10 @@ export declare const errors: {
         readonly status: 503;
         readonly fix: 'Another process holds the database. Stop it, or give this one its own `store`.';
     };
+    readonly STORE_DAMAGED: {
+        readonly status: 503;
+        readonly fix: 'Restore the file from a backup, or move it away to begin anew: meters then start at zero, and a jar is empty.';
+    };
     readonly STORE_INCOMPATIBLE: {
         readonly status: 500;
         readonly fix: 'Name another file, or update Tallystick if a newer version wrote this one.';

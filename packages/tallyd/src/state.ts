@@ -87,7 +87,14 @@ async function readKey(path: string): Promise<Key | undefined> {
     return Key.from(await readFile(path, 'utf8'))
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    if (TallyError.is(cause)) throw new TallyError('KEY_INVALID', `${path}: ${cause.message}`, { cause })
+    if (TallyError.is(cause))
+      throw new TallyError(
+        'KEY_INVALID',
+        `${path}: ${cause.message}; with another key than before, every token sold ends`,
+        {
+          cause,
+        },
+      )
     throw unavailable(`cannot read the key file ${path}`, cause)
   }
 }

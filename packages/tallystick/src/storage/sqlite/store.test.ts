@@ -48,8 +48,8 @@ test('a damaged file refuses, and says so', async () => {
   for (let at = page; at < statSync(path).size; at += page) writeSync(file, Buffer.alloc(page, 0xa5), 0, page, at)
   closeSync(file)
   await using store = sqliteStore(path)
-  await assert.rejects(spend(store, 'one more'), { code: 'STORE_UNAVAILABLE', message: /malformed/ })
-  await assert.rejects(store.used(charge.meter), { code: 'STORE_UNAVAILABLE', message: /^cannot read damaged\.db/ })
+  await assert.rejects(spend(store, 'one more'), { code: 'STORE_DAMAGED', message: /malformed/ })
+  await assert.rejects(store.used(charge.meter), { code: 'STORE_DAMAGED', message: /^cannot read damaged\.db/ })
 })
 
 test('a repeated or refused spend writes nothing to the disk', async () => {
