@@ -92,11 +92,16 @@ export async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => {})
 }
 
-/** Why our servers refuse a credential that came with the request, when they say so. */
-export function reasonOf({ problem }: Offered): string | undefined {
+/**
+ * Why our servers refuse a credential that came with the request, when they say so. `left`: it is not enough for this
+ * request, and may do for a cheaper one.
+ */
+export function reasonOf({ problem }: Offered): { readonly code: string; readonly left: boolean } | undefined {
   const { reason } = problem
-  const code = typeof reason === 'object' && reason !== null && 'code' in reason ? reason.code : undefined
-  return typeof code === 'string' ? code : undefined
+  if (typeof reason !== 'object' || reason === null) return undefined
+  const { code, remaining } = reason as { readonly code?: unknown; readonly remaining?: unknown }
+  const left = typeof remaining === 'string' && /^[1-9][0-9]*$/.test(remaining)
+  return typeof code === 'string' ? { code, left } : undefined
 }
 
 export interface Wish {

@@ -14,7 +14,10 @@ const NO_STORE = ['Cache-Control', 'no-store'] as const
 
 /** Why the credential that came with the request did not do, if one came. */
 function reason(error: TallyError | undefined): object {
-  return error === undefined ? {} : { reason: { code: error.code, detail: error.message, fix: error.fix } }
+  if (error === undefined) return {}
+  const { code, message: detail, fix, details } = error
+  // What is left may still do for something cheaper.
+  return { reason: { code, detail, fix, ...('remaining' in details && { remaining: details['remaining'] }) } }
 }
 
 export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): Answer {
