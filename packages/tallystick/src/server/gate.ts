@@ -52,6 +52,8 @@ export interface GateOptions {
 
 /** Verified credentials remembered, a few kilobytes each. */
 const REMEMBERED = 10_000
+/** Characters of them: one paid token can be spelled in many ways, and what is kept of a long one is 15 times its text. */
+const REMEMBERED_LENGTH = 8 << 20
 /** Milliseconds between two times that the store is asked to forget what no longer matters. */
 const SWEEP_EVERY = 3_600_000
 /** More credentials than this in one request are somebody guessing. */
@@ -68,6 +70,7 @@ export function createGate(options: GateOptions): Gate {
     location: options.location ?? service,
   })
   const verified = new Map<string, Capability.Authentic>()
+  let remembered = 0
   // Attempts are named in the order of their making: neighbours in the store's index, which makes durable charges cheaper.
   const life = crypto.randomUUID()
   let attempts = 0
@@ -123,8 +126,13 @@ export function createGate(options: GateOptions): Gate {
   }
 
   function remember(text: string, authentic: Capability.Authentic): void {
-    if (verified.size >= REMEMBERED) verified.delete(verified.keys().next().value!)
     verified.set(text, authentic)
+    remembered += text.length
+    for (const oldest of verified.keys()) {
+      if (verified.size <= REMEMBERED && remembered <= REMEMBERED_LENGTH) return
+      verified.delete(oldest)
+      remembered -= oldest.length
+    }
   }
 
   async function challenge(call: Call, offer: Offer, error?: TallyError): Promise<Admission> {
