@@ -40,8 +40,8 @@ export function stateAt(dir: string): State {
 export async function createState(dir: string): Promise<State> {
   const state = stateAt(dir)
   try {
-    const made = await mkdir(state.dir, { recursive: true, mode: 0o700 })
-    if (made !== undefined) await writeFile(join(state.dir, '.gitignore'), '*\n', { mode: 0o600 })
+    await mkdir(state.dir, { recursive: true, mode: 0o700 })
+    await writeFile(join(state.dir, '.gitignore'), '*\n', { mode: 0o600 })
   } catch (cause) {
     throw unavailable(`cannot make the state directory ${state.dir}`, cause)
   }

@@ -33,8 +33,18 @@ export function callOf(req: NodeRequest, target: string = req.url ?? '/'): Call 
     target,
     // rawHeaders, because node keeps only the first of several Authorization lines and Aperture's clients send two.
     header: (name) => rawValues(req.rawHeaders, name),
-    client: req.socket.remoteAddress ?? 'unknown',
+    client: clientOf(req.socket.remoteAddress ?? 'unknown'),
   }
+}
+
+/** Who counts as one client: an IPv4 address, or an IPv6 /64, which is what one customer of a provider is given. */
+function clientOf(address: string): string {
+  if (!address.includes(':') || address.includes('.')) return address
+  const [head = '', tail] = address.split('%')[0]!.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const rest = tail === undefined || tail === '' ? [] : tail.split(':')
+  const missing = tail === undefined ? 0 : 8 - groups.length - rest.length
+  return [...groups, ...Array<string>(missing).fill('0'), ...rest].slice(0, 4).join(':')
 }
 
 function rawValues(raw: readonly string[], name: string): readonly string[] {

@@ -11,7 +11,7 @@ import * as Identifier from '../core/Identifier.ts'
 import * as Invoice from '../core/Invoice.ts'
 import * as Macaroon from '../core/Macaroon.ts'
 import * as Terms from '../core/Terms.ts'
-import { readBounds } from './choose.ts'
+import { covers, readBounds } from './choose.ts'
 import type { Route } from './request.ts'
 
 /** What is asked for, judged and safe to show. The macaroon stays out of it: it is half of a bearer secret. */
@@ -128,6 +128,13 @@ export function judge({ challenge, problem }: Offered, route: Route, wish: Wish)
       'INVOICE_WRONG_AMOUNT',
       `shown were ${priceSats} sat, the invoice asks ${Amount.format(amount)}`,
     )
+  const bounds = readBounds(challenge.macaroon)
+  // A seller's mistake, and one that would repeat with every call.
+  if (!covers(bounds, route))
+    throw new TallyError(
+      'PAYMENT_REFUSED',
+      `what ${route.origin} sells here does not allow ${route.method} of this path`,
+    )
   return {
     ...route,
     amount,
@@ -141,7 +148,7 @@ export function judge({ challenge, problem }: Offered, route: Route, wish: Wish)
       typeof terms === 'string' && invoice.descriptionHash
         ? Terms.check(terms, invoice, { tokenId: identifier?.tokenId })
         : undefined,
-    caveats: readBounds(challenge.macaroon).caveats,
+    caveats: bounds.caveats,
   }
 }
 

@@ -52,3 +52,9 @@ test('prices that could not be sold, or not be used once bought, are mistakes of
   for (const [options, message] of wrong)
     assert.throws(() => offerFor(options, 'api', call('/a?size=10')), { name: 'TypeError', message })
 })
+
+test('a path that does not match the request is a mistake of the program, not something to sell', () => {
+  const priced = { price: '10 sat' } as const
+  assert.throws(() => offerFor({ ...priced, path: '/forcast/*' }, 'api', call('/forecast/oslo')), TypeError)
+  assert.equal(offerFor({ ...priced, path: '/forecast/*' }, 'api', call('/forecast/oslo')).pattern, '/forecast/*')
+})

@@ -7,6 +7,7 @@ import { msats, type AmountLike, type Msat } from '../core/Amount.ts'
 import * as Caveat from '../core/Caveat.ts'
 import { TallyError } from '../core/errors.ts'
 import { canonicalTarget } from '../core/Path.ts'
+import * as PathPattern from '../core/PathPattern.ts'
 import type { Call } from './Call.ts'
 
 export type Mode =
@@ -110,7 +111,7 @@ export function offerFor(options: PriceOptions, service: string, call: Call): Of
   if (options.lifetime !== undefined && !(Number.isSafeInteger(options.lifetime) && options.lifetime > 0))
     throw new TypeError('price options: lifetime must be a whole number of seconds, 1 or more')
   if (mode.kind === 'pass' && varies) throw new TypeError('price options: a pass needs one price for all requests')
-  const pattern = options.path ?? literalPath(call.target)
+  const pattern = options.path === undefined ? literalPath(call.target) : coveringPath(options.path, call.target)
   return {
     service: options.service ?? service,
     route: `${call.method} ${pattern}`,
@@ -131,6 +132,13 @@ function modeOf({ uses, budget, pass }: PriceOptions): Mode {
   if (uses !== undefined && (!Number.isSafeInteger(uses) || uses < 1))
     throw new TypeError('price options: uses must be a whole number, 1 or more')
   return { kind: 'uses', uses: uses ?? 1 }
+}
+
+/** A pattern that missed the request would sell what this very handler then refuses. */
+function coveringPath(pattern: string, target: string): string {
+  if (!PathPattern.matches(PathPattern.parse(pattern), canonicalTarget(target).path))
+    throw new TypeError(`price options: path ${pattern} does not match the path this handler was called with`)
+  return pattern
 }
 
 /** A path as a pattern that matches only itself. `*` is legal in a path, and would match more than was paid for. */
