@@ -30,7 +30,7 @@ services:
 `,
   'bench.yaml',
 )
-const gateway = createGateway({ config, gates: new Map([['bench', gate]]) })
+const gateway = createGateway({ config, gate })
 const { port } = await gateway.listen()
 
 /** A credential for a route, bought as a client would: each from an address of its own, so that each gets its own invoice. */
@@ -39,7 +39,7 @@ async function buy(route: string, client: number): Promise<string> {
   const call = { method: 'GET', target: route, client: `client-${client}`, header: () => [] }
   const admission = await gate.admit(call, offer!)
   if (admission.kind !== 'challenge') throw new Error(`expected a challenge, got ${admission.kind}`)
-  const values = admission.answer.headers.filter(([name]) => name === 'www-authenticate').map(([, value]) => value)
+  const values = admission.answer.headers.filter(([name]) => name === 'WWW-Authenticate').map(([, value]) => value)
   const { macaroon, invoice } = Challenge.parse(values)[0]!
   const payment = await wallet.pay({ bolt11: invoice, maxFee: sats(1) })
   if (payment.state !== 'paid') throw new Error('the simulated node did not pay')

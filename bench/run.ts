@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { embeddedBench } from './embedded.ts'
 import { gatewayBench } from './gateway.ts'
+import { proxyBench } from './proxy.ts'
 import { print, type Bench } from './report.ts'
 import { verifyBench } from './verify.ts'
 
@@ -15,6 +16,7 @@ const { values } = parseArgs({
 
 const benches: Record<string, (options: { quick: boolean }) => Promise<Bench>> = {
   verify: verifyBench,
+  proxy: proxyBench,
   gateway: gatewayBench,
   embedded: embeddedBench,
 }

@@ -157,7 +157,10 @@ export interface Offered {
 }
 export declare function readOffered(response: Response): Promise<Offered | undefined>;
 export declare function discard(response: Response): Promise<void>;
-export declare function reasonOf({ problem }: Offered): string | undefined;
+export declare function reasonOf({ problem }: Offered): {
+    readonly code: string;
+    readonly left: boolean;
+} | undefined;
 export interface Wish {
     readonly network: string | undefined;
     readonly now: Date;

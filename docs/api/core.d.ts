@@ -183,6 +183,10 @@ export declare const errors: {
         readonly status: 503;
         readonly fix: 'Another process holds the database. Stop it, or give this one its own `store`.';
     };
+    readonly STORE_DAMAGED: {
+        readonly status: 503;
+        readonly fix: 'Restore the file from a backup, or move it away to begin anew: meters then start at zero, and a jar is empty.';
+    };
     readonly STORE_INCOMPATIBLE: {
         readonly status: 500;
         readonly fix: 'Name another file, or update Tallystick if a newer version wrote this one.';
@@ -302,7 +306,7 @@ import type { Bytes } from './bytes.ts';
 import * as plain from './sha256.ts';
 export { padsOf, type Pads } from './sha256.ts';
 export declare const sha256: (message: Bytes) => Bytes;
-export declare const hmacChain: (pads: plain.Pads, messages: readonly Bytes[], prefix?: Bytes) => readonly Bytes[];
+export declare const hmacChain: (pads: plain.Pads, messages: readonly Bytes[], from?: number, prefix?: Bytes) => readonly Bytes[];
 export declare const hmacWith: (pads: plain.Pads, message: Bytes, prefix?: Bytes) => Bytes;
 export declare const hmacSha256: (key: Bytes, message: Bytes) => Bytes;
 
@@ -313,7 +317,7 @@ export declare const IV: Int32Array<ArrayBuffer>;
 export declare function hash(message: Bytes): Bytes;
 export type Pads = Int32Array;
 export declare function padsOf(key: Bytes): Pads;
-export declare function chain(pads: Pads, messages: readonly Bytes[], prefix?: Bytes): readonly Bytes[];
+export declare function chain(pads: Pads, messages: readonly Bytes[], from?: number, prefix?: Bytes): readonly Bytes[];
 
 // core/Macaroon.d.ts
 import type { Bytes } from './bytes.ts';
@@ -436,7 +440,7 @@ import type { CaveatLike } from './Caveat.ts';
 import type { Action } from './caveats/Room.ts';
 import type { Grant } from './Grant.ts';
 import type { Key } from './Key.ts';
-import { type Placed } from './Lineage.ts';
+import { type Lineage, type Placed } from './Lineage.ts';
 import * as Macaroon from './Macaroon.ts';
 export type { Action } from './caveats/Room.ts';
 declare const authenticBrand: unique symbol;
@@ -449,7 +453,7 @@ export interface Authentic {
     readonly expires: Date | undefined;
     readonly conditions: readonly Placed[];
     readonly meters: readonly Meter[];
-    readonly ends: ReadonlyMap<string, Date>;
+    readonly ends: Lineage['ends'];
 }
 interface Meter {
     readonly placed: Placed;

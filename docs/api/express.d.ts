@@ -26,6 +26,8 @@ export interface NodeRequest {
 export interface NodeResponse {
     readonly statusCode: number;
     readonly headersSent: boolean;
+    readonly destroyed: boolean;
+    readonly errored?: Error | null;
     readonly writableFinished: boolean;
     writeHead(status: number, headers: string[]): unknown;
     end(body?: string): unknown;

@@ -20,4 +20,5 @@ export declare function decodePay(json: unknown): PayRequest;
 export declare function encodePayment(payment: Payment): object;
 export declare function decodePayment(json: unknown): Payment;
 export declare function decodeMsat(value: unknown, name: string): Msat;
+export declare function asText(value: unknown, name: string): string;
 export declare function asObject(json: unknown): Readonly<Record<string, unknown>>;

@@ -74,11 +74,13 @@ export interface Offer {
     readonly verbs: readonly string[];
     readonly pattern: string;
     readonly price: Msat;
+    readonly varies?: true;
     readonly mode: Mode;
     readonly lifetime: number;
 }
 export declare function invoiceAmount({ price, mode }: Offer): Msat;
 export declare function mintedCaveats(offer: Offer, expires: Date): readonly Caveat.Caveat[];
+export declare function wasSoldFor(caveats: readonly string[], { verbs, pattern }: Offer): boolean;
 export interface PriceOptions {
     readonly price: AmountLike | ((call: Call) => AmountLike);
     readonly service?: string;

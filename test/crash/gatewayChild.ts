@@ -49,7 +49,7 @@ const config = loadConfig(
     `      'GET /**': { price: 10 sat, uses: 2 }\n      'POST /**': { price: 10 sat, uses: 50 }\n`,
   'crash.yaml',
 )
-const gateway = createGateway({ config, gates: new Map([['demo', gate]]) })
+const gateway = createGateway({ config, gate })
 const { port } = await gateway.listen()
 
 process.on('message', (message: { id: number; pay?: string; paid?: true }) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { Amount, TallyError, type ErrorCode } from 'tallystick/core'
 import { payingFetch } from 'tallystick/client'
@@ -34,6 +34,20 @@ async function takenPort(): Promise<{ port: number; server: Server }> {
   await new Promise((resolve) => server.once('listening', resolve))
   return { port: (server.address() as AddressInfo).port, server }
 }
+
+test(
+  'a socket that needs a directory of its own leaves none behind',
+  { skip: process.platform === 'win32' },
+  async () => {
+    const config = demo('x'.repeat(120))
+    const daemon = await startDaemon(options(config, { demo: true }))
+    const dir = dirname(daemon.wallet.slice('unix:'.length))
+    assert.notEqual(dir, daemon.state.dir)
+    assert.equal(statSync(dir).mode & 0o777, 0o700)
+    await daemon.stop()
+    assert.equal(existsSync(dir), false)
+  },
+)
 
 test('sells, keeps its state in one private directory, and honours after a restart what it sold before', async () => {
   const config = demo('restart')
@@ -157,5 +171,5 @@ test('the journal of play money drops a line that a crash cut short, and a damag
   const config = demo('damaged')
   await startDaemon(options(config)).then((daemon) => daemon.stop())
   writeFileSync(join(config.state, 'sim.journal'), '{"type":\n')
-  await assert.rejects(startDaemon(options(config)), withCode('STORE_UNAVAILABLE'))
+  await assert.rejects(startDaemon(options(config)), withCode('STORE_DAMAGED'))
 })

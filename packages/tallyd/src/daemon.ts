@@ -4,6 +4,8 @@
  * Order matters. The store comes first, because its lock is what keeps a second process from the same state; the gateway
  * comes last, because whoever reaches it must be able to pay. Stopping goes the other way.
  */
+import { rmdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { Key, TallyError } from 'tallystick/core'
 import { createGate, type Gate } from 'tallystick/server'
 import { memoryStore, type Store } from 'tallystick/storage'
@@ -107,6 +109,9 @@ function openStore({ store }: Config): Store {
 /** With a network inside this process nobody else could pay, so its payer is always served. */
 async function openWallet(state: State, { payer }: Network, parts: AsyncDisposableStack): Promise<string> {
   const place = await walletPlace(state)
+  // The socket may need a directory of its own, which would be left behind at every stop.
+  if ('socket' in place && dirname(place.socket) !== state.dir)
+    parts.defer(() => rmdir(dirname(place.socket)).catch(() => {}))
   const { address } = parts.use(await serveWallet({ payer, listen: place }))
   await recordWallet(state, { address, ...('token' in place && { token: place.token }) })
   parts.defer(() => forgetWallet(state))
@@ -123,12 +128,11 @@ async function listen(
   services: Config['services'],
   gate: Gate,
 ): Promise<{ gateway: Gateway; url: string }> {
-  // One gate for all: it follows the settlements of the whole store.
-  const gates = new Map(services.map(({ name }) => [name, gate]))
   return await onFreePort(config.listen.port, { demo }, async (port) => {
     const gateway = createGateway({
       config: { listen: { ...config.listen, port }, origin: config.origin, services },
-      gates,
+      gate,
+      desk: gate.desk,
       clock,
       log: (entry) => onEvent({ type: 'request', entry }),
       onTrouble: (error) => onEvent({ type: 'trouble', error }),

@@ -36,7 +36,8 @@ test('a directory that cannot be made is named', async () => {
 test('the nearest state directory above is found, as long as it is ours', async () => {
   const deep = join(root, 'b', 'c', 'd')
   mkdirSync(deep, { recursive: true })
-  assert.equal(findState(deep), undefined)
+  // The machine may have one further up.
+  assert.ok(!findState(deep)?.dir.startsWith(root))
   await createState(join(root, 'b', '.tally'))
   assert.equal(findState(deep)?.dir, join(root, 'b', '.tally'))
   writeFileSync(join(deep, '.tally'), 'not a directory')

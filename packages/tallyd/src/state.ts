@@ -40,8 +40,8 @@ export function stateAt(dir: string): State {
 export async function createState(dir: string): Promise<State> {
   const state = stateAt(dir)
   try {
-    const made = await mkdir(state.dir, { recursive: true, mode: 0o700 })
-    if (made !== undefined) await writeFile(join(state.dir, '.gitignore'), '*\n', { mode: 0o600 })
+    await mkdir(state.dir, { recursive: true, mode: 0o700 })
+    await writeFile(join(state.dir, '.gitignore'), '*\n', { mode: 0o600 })
   } catch (cause) {
     throw unavailable(`cannot make the state directory ${state.dir}`, cause)
   }
@@ -87,7 +87,14 @@ async function readKey(path: string): Promise<Key | undefined> {
     return Key.from(await readFile(path, 'utf8'))
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    if (TallyError.is(cause)) throw new TallyError('KEY_INVALID', `${path}: ${cause.message}`, { cause })
+    if (TallyError.is(cause))
+      throw new TallyError(
+        'KEY_INVALID',
+        `${path}: ${cause.message}; with another key than before, every token sold ends`,
+        {
+          cause,
+        },
+      )
     throw unavailable(`cannot read the key file ${path}`, cause)
   }
 }
@@ -99,6 +106,6 @@ export function isOurs(dir: string, options: { forbidden: number } = { forbidden
   return process.getuid === undefined || stat.uid === process.getuid()
 }
 
-function unavailable(what: string, cause: unknown): TallyError {
+export function unavailable(what: string, cause: unknown): TallyError {
   return new TallyError('FILE_UNAVAILABLE', `${what}: ${(cause as NodeJS.ErrnoException).code ?? 'failed'}`, { cause })
 }

@@ -9,7 +9,7 @@ import { kvStore } from './persist.ts'
 
 /** Sat per 1000 weight: the floor, as nothing competes for these blocks. */
 const FEERATE = 253
-const MONITOR_UPDATES_PER_SNAPSHOT = 1000n
+const MONITOR_UPDATES_PER_SNAPSHOT = 100n
 
 export class Node {
   readonly name: string

@@ -122,9 +122,11 @@ export class Supervisor {
       return await this.#spawn()
     } catch (error) {
       if (attempts > 1) return this.#startWithin(attempts - 1)
-      throw new TallyError('NODE_UNAVAILABLE', `the embedded network does not start: ${(error as Error).message}`, {
-        cause: error,
-      })
+      throw new TallyError(
+        'NODE_UNAVAILABLE',
+        `the embedded network in ${this.#options.file} does not start: ${(error as Error).message}; if the file is damaged, delete it: its coins are worthless`,
+        { cause: error },
+      )
     }
   }
 

@@ -24,8 +24,9 @@ export function paid(
     if (admission.kind !== 'granted') return toResponse(admission.answer)
     c.set('grant', admission.grant)
     await next()
-    // Hono catches what a handler throws and leaves it here.
-    if (c.error !== undefined || c.res.status >= 500) await admission.release()
+    // Hono catches what a handler throws and leaves it here. A caller who went away may be the reason, and stays charged.
+    const failed = c.error !== undefined || c.res.status >= 500
+    if (failed && !c.req.raw.signal.aborted) await admission.release()
   }
 }
 

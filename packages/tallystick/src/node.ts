@@ -17,6 +17,8 @@ export interface NodeRequest {
 export interface NodeResponse {
   readonly statusCode: number
   readonly headersSent: boolean
+  readonly destroyed: boolean
+  readonly errored?: Error | null
   readonly writableFinished: boolean
   writeHead(status: number, headers: string[]): unknown
   end(body?: string): unknown
@@ -44,7 +46,7 @@ function rawValues(raw: readonly string[], name: string): readonly string[] {
 
 /** Header order and repetition are part of the answer, so it goes out as a flat list. */
 export function sendAnswer(res: NodeResponse, { status, headers, body }: Answer): void {
-  const length = ['content-length', String(new TextEncoder().encode(body).length)]
+  const length = ['Content-Length', String(new TextEncoder().encode(body).length)]
   res.writeHead(status, [...headers.flat(), ...(body === '' ? [] : length)])
   res.end(body)
 }
@@ -58,6 +60,12 @@ export function releaseOnFailure(res: NodeResponse, release: () => Promise<void>
     if (res.statusCode >= 500) void release()
   })
 }
+
+/**
+ * A caller who hangs up also makes the handler throw, and may have read all but the last byte. What the handler broke off
+ * itself carries its error, as `pipeline` sees to.
+ */
+const leftByCaller = ({ destroyed, errored }: NodeResponse): boolean => destroyed && !errored
 
 /** Wraps a handler: it runs only with a grant in hand. */
 export function paid<Req extends NodeRequest, Res extends NodeResponse>(
@@ -75,7 +83,7 @@ export function paid<Req extends NodeRequest, Res extends NodeResponse>(
     } catch (error) {
       // What was thrown is the program's to report; the client learns that it failed, and does not pay for it.
       if (res.headersSent) {
-        await admission.release()
+        if (!leftByCaller(res)) await admission.release()
         res.destroy()
       } else {
         res.writeHead(500, ['cache-control', 'no-store'])

@@ -34,6 +34,7 @@ const byError: Partial<Record<ErrorCode, ExitCode>> = {
   PAID_NOT_SERVED: 4,
   NODE_UNAVAILABLE: 5,
   STORE_BUSY: 5,
+  STORE_DAMAGED: 5,
   STORE_UNAVAILABLE: 5,
   SERVER_UNREACHABLE: 5,
   WALLET_UNKNOWN: 5,

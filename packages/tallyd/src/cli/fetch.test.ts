@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -96,13 +96,14 @@ async function spentBy(work: () => Promise<unknown>): Promise<string> {
   return Amount.format(Amount.msats(start - (await daemon.lightning.payer.balance())))
 }
 
-test('a free answer is just an answer, without a wallet and without a word', async () => {
+test('a free answer is just an answer, without a wallet, without a word and without a trace', async () => {
   const nowhere = join(dir, 'nowhere')
   mkdirSync(nowhere)
   const { code, out, err } = await run([`${upstream}/x`], { cwd: nowhere })
   assert.equal(code, 0)
   assert.equal(err, '')
   assert.equal((JSON.parse(out) as { method: string }).method, 'GET')
+  assert.deepEqual(readdirSync(nowhere), [])
 })
 
 test('pays, says so on stderr, and leaves the body alone on stdout', async () => {
@@ -238,16 +239,16 @@ test('without a wallet nothing is paid, and the error says where one comes from'
   const elsewhere = mkdtempSync(join(tmpdir(), 'tally-elsewhere-'))
   after(() => rmSync(elsewhere, { recursive: true }))
   for (const [argv, env] of [
-    [[], { TALLY_WALLET: join(dir, 'gone') }],
-    [['--wallet', join(dir, 'gone')], {}],
+    [['--jar', 'own.db'], { TALLY_WALLET: join(dir, 'gone') }],
+    [['--jar', 'own.db', '--wallet', join(dir, 'gone')], {}],
   ] as const) {
     const { code, err } = await run([`${url}/paid/x`, ...argv], { cwd: elsewhere, env })
     assert.equal(code, 5)
     assert.match(err, /error WALLET_UNKNOWN: no wallet at unix:.*\nfix: Start one with `tally up`/)
   }
-  const found = await run([`${url}/paid/x`, '--wallet', daemon.wallet], { cwd: elsewhere })
+  const found = await run([`${url}/paid/x`, '--wallet', daemon.wallet, '--jar', 'own.db'], { cwd: elsewhere })
   assert.equal(found.code, 0)
-  assert.ok(existsSync(join(elsewhere, '.tally', 'jar.db')))
+  assert.ok(existsSync(join(elsewhere, 'own.db')))
   const wrong = await run([`${url}/paid/y`, '--wallet', 'https://example.com'], { cwd: elsewhere })
   assert.equal(wrong.code, 2)
 })

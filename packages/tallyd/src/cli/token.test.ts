@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import * as fc from 'fast-check'
-import { Bytes, Capability, Caveat, Credential, Key, Macaroon, sha256, TallyError } from 'tallystick/core'
+import { Amount, Bytes, Capability, Caveat, Credential, Key, Macaroon, sha256, TallyError } from 'tallystick/core'
+import { sqliteJar } from 'tallystick/storage/sqlite'
 import { main } from '../main.ts'
 import { testIo, type TestIoOptions } from './testIo.ts'
 import { parseToken } from './tokenInput.ts'
@@ -199,4 +200,42 @@ test('nothing but TallyError comes out of reading a token', () => {
     }),
     { numRuns: Number(process.env['FUZZ_RUNS'] ?? 2000) },
   )
+})
+
+test('without TOKEN the newest of the jar is meant; only what still works is narrowed', async () => {
+  const jarFile = join(dir, 'jar.db')
+  const missing = await run(['token', 'inspect', '--jar', jarFile])
+  assert.deepEqual([missing.code, missing.out], [1, ''])
+  assert.match(missing.err, /^error FILE_UNAVAILABLE: there is no jar at .*`tally fetch`/)
+  const jar = sqliteJar(jarFile)
+  const buy = async (secret: Uint8Array, at: Date): Promise<Uint8Array> => {
+    const paymentHash = sha256(secret)
+    const caveats = [Caveat.services({ qr: 0 }), Caveat.profile(), Caveat.expires(expires), Caveat.uses(5)]
+    const macaroon = Macaroon.toBase64(Capability.mint(key, { paymentHash, location: 'qr', caveats }))
+    const [amount, maxFee] = [Amount.parse('10 sat'), Amount.parse('1 sat')]
+    const where = {
+      origin: 'http://127.0.0.1:1',
+      method: 'GET',
+      path: '/x',
+      scheme: 'L402' as const,
+      bolt11: 'lnbcrt1',
+    }
+    await jar.reserve({ paymentHash, macaroon, amount, maxFee, at, ...where }, [])
+    return paymentHash
+  }
+  const live = await buy(preimage, new Date('2026-11-22T11:00:00Z'))
+  assert.match((await run(['token', 'inspect', '--jar', jarFile])).err, /holds nothing/)
+  await jar.keep(live, { preimage, fee: Amount.ZERO })
+  const other = Bytes.fromHex('44'.repeat(32))
+  const spent = await buy(other, new Date('2026-11-22T11:30:00Z'))
+  await jar.keep(spent, { preimage: other, fee: Amount.ZERO })
+  await jar.retire(spent)
+  await jar[Symbol.asyncDispose]()
+
+  const shown = await run(['token', 'inspect', 'last', '--jar', 'jar.db', '--no-color'], { tty: true })
+  assert.match(shown.out, new RegExp(`^payment hash +${Bytes.toHex(spent)}$`, 'm'))
+  assert.match(shown.out, /^bought +10 sat to http:\/\/127\.0\.0\.1:1, 30 min ago; used up or no longer honoured$/m)
+  assert.match(shown.out, /^preimage +known, hidden/m)
+  const narrowed = Macaroon.fromBase64((await run(['token', 'attenuate', '--uses', '1', '--jar', jarFile])).out.trim())
+  Capability.authenticate(narrowed, { key, preimage })
 })

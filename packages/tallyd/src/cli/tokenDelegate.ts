@@ -42,7 +42,7 @@ for more than the token has is cut down to what it has. Keep the copy: \`tally t
     if (to === undefined) throw new TallyError('USAGE', 'say whom it is for: --to NAME')
     const link = named(to)
     const wanted = caveatsOf(options, io.clock())
-    const token = await readToken(io, { token: args[0], jar: options.jar })
+    const token = await readToken(io, { token: args[0], jar: options.jar, alive: true })
     const cuts = cutTo(token.macaroon, wanted)
     const macaroon = handOn(token, [link, ...cuts.map(({ caveat }) => caveat)])
     const text = Credential.format({ scheme: 'L402', macaroon: Macaroon.toBase64(macaroon), preimage: undefined })

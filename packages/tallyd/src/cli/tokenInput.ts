@@ -30,10 +30,10 @@ stdin. Without TOKEN, or with \`last\`, it is the newest one that \`tally fetch\
 
 export async function readToken(
   io: Io,
-  options: { token: string | undefined; jar: string | undefined },
+  options: { token: string | undefined; jar: string | undefined; alive?: true },
 ): Promise<TokenInput> {
   const { token = 'last' } = options
-  if (token === 'last') return await newest(io, options.jar)
+  if (token === 'last') return await newest(io, options)
   if (token === '-') return parseToken(Bytes.fromUtf8(await readStdin(io)))
   const path = resolve(io.cwd, token)
   if (existsSync(path) && statSync(path).isFile()) return parseToken(Bytes.fromUtf8(await readNamed(path)))
@@ -57,18 +57,20 @@ export function jarPath(io: Io, jar: string | undefined): string | undefined {
   return jar === undefined ? findState(io.cwd)?.jar : resolve(io.cwd, jar)
 }
 
-async function newest(io: Io, jar: string | undefined): Promise<TokenInput> {
+/** `alive`: passes over those that are used up or no longer honoured. */
+async function newest(io: Io, { jar, alive }: { jar: string | undefined; alive?: true }): Promise<TokenInput> {
   const path = jarPath(io, jar)
-  if (path === undefined || !existsSync(path))
-    throw new TallyError(
-      'FILE_UNAVAILABLE',
-      `there is no jar ${path === undefined ? `at or above ${io.cwd}` : `at ${path}`}; buy something with \`tally fetch\` first`,
-    )
+  if (path === undefined || !existsSync(path)) {
+    const where = path === undefined ? `at or above ${io.cwd}` : `at ${path}`
+    throw new TallyError('FILE_UNAVAILABLE', `there is no jar ${where}; buy something with \`tally fetch\` first`)
+  }
   // Loaded here: most commands need no database.
   const { sqliteJar } = await import('tallystick/storage/sqlite')
   await using opened = sqliteJar(path)
-  const kept = (await opened.all()).find(({ state }) => state !== 'reserved')
-  if (!kept)
-    throw new TallyError('FILE_UNAVAILABLE', `the jar ${path} is empty; buy something with \`tally fetch\` first`)
+  const kept = (await opened.all()).find(({ state }) => state === 'paid' || (state === 'dead' && !alive))
+  if (!kept) {
+    const what = alive ? 'no token that can still be used' : 'nothing'
+    throw new TallyError('FILE_UNAVAILABLE', `the jar ${path} holds ${what}; buy something with \`tally fetch\` first`)
+  }
   return { macaroon: Macaroon.fromBase64(kept.macaroon), scheme: kept.scheme, preimage: kept.preimage, kept }
 }

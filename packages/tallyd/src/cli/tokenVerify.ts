@@ -41,7 +41,7 @@ export const tokenVerify = defineCommand({
     const token = await readToken(io, { token: args[0], jar: options.jar })
     const preimage = options.preimage === undefined ? token.preimage : parsePreimage(options.preimage)
     const authentic = Capability.authenticate(token.macaroon, { key, ...(preimage && { preimage }) })
-    const facts: [string, string][] = [['genuine', 'made with this key, and paid for']]
+    const facts: [string, string][] = [['genuine', 'made with this key, and the preimage matches']]
     const result: Record<string, unknown> = { genuine: true }
     if (options.request !== undefined) {
       const { verb, path } = parseRequest(options.request)

@@ -1,4 +1,5 @@
 /** What `tally fetch` pays with and remembers with: the wallet's address, and the jar. */
+import { existsSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { TallyError } from 'tallystick/core'
 import type { Payer } from 'tallystick/lightning'
@@ -46,11 +47,32 @@ export function withoutWallet(error: unknown): unknown {
   return new TallyError('WALLET_UNKNOWN', error.message, { cause: error })
 }
 
-/** The jar named, or that of the nearest state directory, which is made here if there is none. */
+/** The jar named, or that of the nearest state directory, which is made here when there is something to keep. */
 export async function openJar(io: Io, jar: string | undefined): Promise<Jar> {
-  const path = jarPath(io, jar) ?? (await createState(join(io.cwd, DIRECTORY))).jar
+  const known = jarPath(io, jar)
   const { sqliteJar } = await import('tallystick/storage/sqlite')
-  return sqliteJar(path)
+  if (known !== undefined && (jar !== undefined || existsSync(known))) return sqliteJar(known)
+  return emptyJar(async () => sqliteJar(known ?? (await createState(join(io.cwd, DIRECTORY))).jar))
+}
+
+/** Nothing is in it, and the first reservation opens the real one: what is free leaves no trace on disk. */
+function emptyJar(open: () => Promise<Jar>): Jar {
+  let opened: Promise<Jar> | undefined
+  const real = (): Promise<Jar> => (opened ??= open())
+  return {
+    reserve: async (purchase, caps) => (await real()).reserve(purchase, caps),
+    keep: async (paymentHash, outcome) => (await real()).keep(paymentHash, outcome),
+    confirm: async (paymentHash) => (await real()).confirm(paymentHash),
+    release: async (paymentHash) => (await real()).release(paymentHash),
+    retire: async (paymentHash) => (await real()).retire(paymentHash),
+    find: async (origin) => (opened ? (await opened).find(origin) : []),
+    get: async (paymentHash) => (opened ? (await opened).get(paymentHash) : undefined),
+    all: async () => (opened ? (await opened).all() : []),
+    spent: async (cap) => (await real()).spent(cap),
+    async [Symbol.asyncDispose]() {
+      await (await opened)?.[Symbol.asyncDispose]()
+    },
+  }
 }
 
 /** A path is the path of a socket. */

@@ -80,7 +80,7 @@ function openSim({ state, clock }: OpenLightningOptions): Network {
   } catch (error) {
     journal[Symbol.dispose]()
     if (!(error instanceof SyntaxError)) throw error
-    throw new TallyError('STORE_UNAVAILABLE', `${state.sim} is damaged; move it away to start with fresh play money`, {
+    throw new TallyError('STORE_DAMAGED', `${state.sim} is damaged; move it away to start with fresh play money`, {
       cause: error,
     })
   }

@@ -30,6 +30,8 @@ export interface ExchangeOptions {
   readonly whole: Buffer | undefined
   /** What the body must hash to. */
   readonly sealed: Bytes.Bytes | undefined
+  /** Milliseconds the upstream may be silent. */
+  readonly timeout: number
   /** Never rejects. Awaited before the client hears of the failure, so that it can try again at once. */
   readonly release: () => Promise<void>
   /** Called once at most: why there was no complete response. */
@@ -40,6 +42,8 @@ export interface ExchangeOptions {
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 /** An upstream that does not know `Expect` never answers it; the client's body is asked for after this long. */
 const CONTINUE_AFTER = 1000
+/** The share of the timeout for which a client may keep the upstream waiting and still not be the reason of a failure. */
+const SLOW = 0.1
 
 export class Exchange implements Sink {
   /** Body bytes passed to the client. */
@@ -53,6 +57,10 @@ export class Exchange implements Sink {
   #over = false
   /** The upstream does not take more for now, so a silence is not the client's. */
   #choked = false
+  /** The client does not take more for now. */
+  #full = false
+  /** The client once took so long to read that the upstream may have given up on it. */
+  #slow = false
   /** Events that wait until a charge has been given back. */
   #held: (() => void)[] | undefined
   #continue: NodeJS.Timeout | undefined
@@ -89,19 +97,14 @@ export class Exchange implements Sink {
     this.#afterRelease(() => this.#writeHead(head))
   }
 
-  onData(chunk: Buffer): void {
+  onData(chunk: Buffer, written: (() => void) | undefined): void {
     if (this.#over) return
     if (this.#held) {
-      this.#held.push(() => this.onData(chunk))
+      this.#held.push(() => this.onData(chunk, written))
       return
     }
     this.bytes += chunk.length
-    const { res } = this.#options
-    if (res.write(chunk)) return
-    this.#connection?.pause()
-    res.once('drain', () => {
-      if (!this.#over) this.#connection?.resume()
-    })
+    if (!this.#options.res.write(chunk, written)) this.#hold()
   }
 
   onEnd(last: Buffer | undefined, trailers: readonly string[]): void {
@@ -119,7 +122,14 @@ export class Exchange implements Sink {
       this.bytes += last.length
       res.end(last)
     }
+    // What we still hold for a client that does not read is held for as long as an upstream may be silent.
+    if (res.writableLength > 0) req.socket.setTimeout(this.#options.timeout)
     if (!this.#sent) discardBody(req)
+  }
+
+  onWait(): void {
+    // A head may be all there is for an hour, as with server-sent events.
+    if (!this.#over && this.bytes === 0 && this.#options.res.headersSent) this.#options.res.flushHeaders()
   }
 
   onDrain(): void {
@@ -203,10 +213,23 @@ export class Exchange implements Sink {
     res.writeHead(status, reason, headers)
   }
 
+  /** The client does not take more for now. */
+  #hold(): void {
+    if (this.#full) return
+    this.#full = true
+    this.#connection?.pause()
+    const since = performance.now()
+    this.#options.res.once('drain', () => {
+      this.#full = false
+      if (performance.now() - since > this.#options.timeout * SLOW) this.#slow = true
+      if (!this.#over) this.#connection?.resume()
+    })
+  }
+
   /** Whether the client, not the upstream, is what was waited for. */
   #isClients(error: TallyError): boolean {
     const { res } = this.#options
-    if (res.headersSent) return res.writableNeedDrain
+    if (res.headersSent) return this.#full || this.#slow
     return error.code === 'UPSTREAM_TIMEOUT' && !this.#sent && !this.#choked
   }
 

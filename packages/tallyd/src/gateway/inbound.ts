@@ -78,6 +78,7 @@ function readHeaders(req: IncomingMessage, method: string, named: ReadonlySet<st
         throw ambiguous(`expected no ${name} header: the method of a request is the one in its first line`)
     }
   }
+  if (host === undefined && req.httpVersionMinor !== 0) throw ambiguous('expected a Host header, found none')
   if (coding !== undefined) {
     if (length !== undefined) throw ambiguous('expected Content-Length or Transfer-Encoding, found both')
     if (coding.toLowerCase() !== 'chunked') throw ambiguous('expected no Transfer-Encoding but chunked')

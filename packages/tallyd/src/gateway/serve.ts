@@ -45,12 +45,14 @@ export interface ServeOptions {
   readonly routes: () => Routes
   /** Of tally.yaml: how clients know us. */
   readonly origin: string | undefined
-  readonly gates: ReadonlyMap<string, Admits>
+  readonly gate: Admits
   /** Answers what is addressed to the gateway itself; undefined for all else. */
   readonly own: (call: Call, path: string) => Answer | Promise<Answer> | undefined
   readonly clock: () => Date
   readonly log: ((entry: AccessEntry) => void) | undefined
   readonly onTrouble: (error: unknown) => void
+  /** The request is over, one way or the other. */
+  readonly onOver: (req: IncomingMessage, res: ServerResponse) => void
 }
 
 /** What is known of a request under way. */
@@ -73,7 +75,7 @@ interface Visit {
 
 export type Serve = (req: IncomingMessage, res: ServerResponse, options: { waits: boolean }) => void
 
-export function createServe({ routes, origin, gates, own, clock, log, onTrouble }: ServeOptions): Serve {
+export function createServe({ routes, origin, gate, own, clock, log, onTrouble, onOver }: ServeOptions): Serve {
   function handle(visit: Visit): void {
     const { req } = visit
     const inbound = readInbound(req)
@@ -98,7 +100,7 @@ export function createServe({ routes, origin, gates, own, clock, log, onTrouble 
   }
 
   async function admit(visit: Visit, inbound: Inbound, target: Target, offer: Offer): Promise<void> {
-    const admission = await gates.get(target.service.name)!.admit(callTo(visit, inbound), offer)
+    const admission = await gate.admit(callTo(visit, inbound), offer)
     if (admission.kind !== 'granted') {
       visit.decision = admission.kind
       if (admission.kind === 'refused') visit.code = admission.error.code
@@ -157,7 +159,19 @@ export function createServe({ routes, origin, gates, own, clock, log, onTrouble 
     const onFailure = (error: TallyError): void => {
       visit.code = error.code
     }
-    visit.exchange = new Exchange({ req, res, pool, inbound, head, waits, whole, sealed, release, onFailure })
+    visit.exchange = new Exchange({
+      req,
+      res,
+      pool,
+      inbound,
+      head,
+      waits,
+      whole,
+      sealed,
+      timeout: service.timeout * 1000,
+      release,
+      onFailure,
+    })
     visit.exchange.begin()
   }
 
@@ -220,6 +234,7 @@ export function createServe({ routes, origin, gates, own, clock, log, onTrouble 
     res.once('close', () => {
       visit.exchange?.abort()
       if (log) log(entry(visit, at!))
+      onOver(req, res)
     })
     try {
       handle(visit)

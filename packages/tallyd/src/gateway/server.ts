@@ -14,8 +14,8 @@ export type { AccessEntry, Admits, Decision } from './serve.ts'
 
 export interface GatewayOptions {
   readonly config: Pick<Config, 'listen' | 'origin' | 'services'>
-  /** By name, one for every service that has a priced route. */
-  readonly gates: ReadonlyMap<string, Admits>
+  /** Asked before every request to a priced route, whatever the service. */
+  readonly gate: Admits
   /** What holders may ask of the issuer. */
   readonly desk?: Desk
   readonly clock?: () => Date
@@ -39,29 +39,26 @@ const LARGEST_HEAD = 32 << 10
 const DRAIN = 30_000
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, gates, desk, log, clock = () => new Date(), onTrouble = () => {} } = options
-  for (const { name, routes } of config.services)
-    if (routes.some(({ offer }) => offer) && !gates.has(name)) throw new TypeError(`no gate for the service ${name}`)
-
-  const routes = createRoutes(config.services)
+  const { config, gate, desk, log, clock = () => new Date(), onTrouble = () => {} } = options
   const { origin, services } = config
+  const routes = createRoutes(services)
   const own = createOwnPages({ services, origin, desk })
-  const serve = createServe({ routes: () => routes, origin, gates, own, clock, log, onTrouble })
-  let active = 0
+  const live = new Set<ServerResponse>()
   let closing: Promise<void> | undefined
   let onQuiet: (() => void) | undefined
 
+  const onOver = (req: IncomingMessage, res: ServerResponse): void => {
+    live.delete(res)
+    endTurn(req.socket)
+    if (live.size === 0) onQuiet?.()
+  }
+  const serve = createServe({ routes: () => routes, origin, gate, own, clock, log, onTrouble, onOver })
   const begin =
     (waits: boolean) =>
     (req: IncomingMessage, res: ServerResponse): void => {
-      active++
+      live.add(res)
       if (closing) res.shouldKeepAlive = false
       serve(req, res, { waits })
-      res.once('close', () => {
-        active--
-        endTurn(req.socket)
-        if (active === 0) onQuiet?.()
-      })
     }
   const ordinary = begin(false)
   const expecting = begin(true)
@@ -74,6 +71,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     connectionsCheckingInterval: CHECK_INTERVAL,
     maxHeaderSize: LARGEST_HEAD,
     insecureHTTPParser: false,
+    // Node's own refusal has no body; inbound.ts says what was expected.
+    requireHostHeader: false,
   })
   // Beyond this number, 2,000 by default, node drops headers without a word; inbound.ts refuses far fewer.
   server.maxHeadersCount = 0
@@ -87,7 +86,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       server.close(() => resolve())
     })
     server.closeIdleConnections()
-    if (active > 0) {
+    for (const res of live) res.shouldKeepAlive = false
+    if (live.size > 0) {
       let timer: NodeJS.Timeout | undefined
       await new Promise<void>((resolve) => {
         onQuiet = resolve

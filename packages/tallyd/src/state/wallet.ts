@@ -8,7 +8,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Bytes } from 'tallystick/core'
-import { isOurs, type State } from '../state.ts'
+import { isOurs, unavailable, type State } from '../state.ts'
 
 /** 104 bytes with the final NUL on macOS, 108 on Linux. */
 const LONGEST_SOCKET = 103
@@ -21,7 +21,10 @@ export async function walletPlace(state: State, platform: NodeJS.Platform = proc
   if (Buffer.byteLength(inside) <= LONGEST_SOCKET) return { socket: inside }
   const before = knownWallet(state)?.address.replace(/^unix:/, '')
   if (before !== undefined && isPrivate(dirname(before))) return { socket: before }
-  return { socket: join(await mkdtemp(join(tmpdir(), 'tally-')), 'wallet.sock') }
+  const made = await mkdtemp(join(tmpdir(), 'tally-')).catch((cause: unknown) => {
+    throw unavailable(`cannot make a directory in ${tmpdir()}`, cause)
+  })
+  return { socket: join(made, 'wallet.sock') }
 }
 
 /** The temporary directory is everybody's: what we find there is used only if it is ours and closed to others. */
@@ -38,8 +41,12 @@ const recordOf = (state: State): string => join(state.dir, 'wallet.json')
 /** Whole or not at all: another process may read it at any time. */
 export async function recordWallet(state: State, { address, token }: KnownWallet): Promise<void> {
   const fresh = `${recordOf(state)}.new`
-  await writeFile(fresh, `${JSON.stringify({ address, ...(token !== undefined && { token }) })}\n`, { mode: 0o600 })
-  await rename(fresh, recordOf(state))
+  try {
+    await writeFile(fresh, `${JSON.stringify({ address, ...(token !== undefined && { token }) })}\n`, { mode: 0o600 })
+    await rename(fresh, recordOf(state))
+  } catch (cause) {
+    throw unavailable(`cannot write ${recordOf(state)}`, cause)
+  }
 }
 
 export async function forgetWallet(state: State): Promise<void> {

@@ -112,10 +112,14 @@ export const isOver = ({ kept, bounds: { expires } }: Candidate, now: Date): boo
 
 const AN_HOUR = 3_600_000
 
-function allows({ expires, after, verbs, paths }: Bounds, route: Route, now: Date): boolean {
+function allows(bounds: Bounds, route: Route, now: Date): boolean {
+  const { expires, after } = bounds
+  return (expires === undefined || now < expires) && (after === undefined || now >= after) && covers(bounds, route)
+}
+
+/** Whether what could be read allows this method and path. */
+export function covers({ verbs, paths }: Bounds, route: Route): boolean {
   return (
-    (expires === undefined || now < expires) &&
-    (after === undefined || now >= after) &&
     verbs.every((list) => list.includes(route.method)) &&
     paths.every((list) => list.some((pattern) => PathPattern.matches(pattern, route.path)))
   )

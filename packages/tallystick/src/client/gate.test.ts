@@ -151,3 +151,18 @@ test('a capability that somebody narrowed is refused with 403, for the caller to
   assert.equal((await market.fetch(at('/many'), { headers })).status, 403)
   assert.equal(await codeOf(market.fetch(at('/many'), { headers: { authorization: 'Basic eDp5' } })), 'TypeError')
 })
+
+test('what is left of a balance is kept when a dearer call needs more, and spent on cheaper ones', async () => {
+  await using market = openMarket({
+    '/cheap': { price: '10 sat', budget: '100 sat' },
+    '/dear': { price: '95 sat', budget: '95 sat' },
+  })
+  const call = async (path: string): Promise<void> => allServed([await market.fetch(at(path))])
+  await call('/cheap')
+  await call('/dear')
+  assert.equal(await market.spent(), BigInt(sats(195)))
+  for (let i = 0; i < 9; i++) await call('/cheap')
+  assert.equal(await market.spent(), BigInt(sats(195)))
+  await call('/cheap')
+  assert.equal(await market.spent(), BigInt(sats(295)))
+})

@@ -64,6 +64,7 @@ const refused: [name: string, code: string, shop: Partial<ShopOptions>][] = [
     },
   ],
   ['a price that is not the one shown', 'INVOICE_WRONG_AMOUNT', offering(invoice({}), { priceSats: 1 })],
+  ['a capability that would not allow this very request', 'PAYMENT_REFUSED', { caveats: () => ['path=/elsewhere'] }],
   [
     'terms that the invoice does not commit to',
     'TERMS_MISMATCH',

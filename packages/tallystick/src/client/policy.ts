@@ -11,7 +11,7 @@ import * as Identifier from '../core/Identifier.ts'
 import * as Invoice from '../core/Invoice.ts'
 import * as Macaroon from '../core/Macaroon.ts'
 import * as Terms from '../core/Terms.ts'
-import { readBounds } from './choose.ts'
+import { covers, readBounds } from './choose.ts'
 import type { Route } from './request.ts'
 
 /** What is asked for, judged and safe to show. The macaroon stays out of it: it is half of a bearer secret. */
@@ -92,11 +92,16 @@ export async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => {})
 }
 
-/** Why our servers refuse a credential that came with the request, when they say so. */
-export function reasonOf({ problem }: Offered): string | undefined {
+/**
+ * Why our servers refuse a credential that came with the request, when they say so. `left`: it is not enough for this
+ * request, and may do for a cheaper one.
+ */
+export function reasonOf({ problem }: Offered): { readonly code: string; readonly left: boolean } | undefined {
   const { reason } = problem
-  const code = typeof reason === 'object' && reason !== null && 'code' in reason ? reason.code : undefined
-  return typeof code === 'string' ? code : undefined
+  if (typeof reason !== 'object' || reason === null) return undefined
+  const { code, remaining } = reason as { readonly code?: unknown; readonly remaining?: unknown }
+  const left = typeof remaining === 'string' && /^[1-9][0-9]*$/.test(remaining)
+  return typeof code === 'string' ? { code, left } : undefined
 }
 
 export interface Wish {
@@ -123,6 +128,13 @@ export function judge({ challenge, problem }: Offered, route: Route, wish: Wish)
       'INVOICE_WRONG_AMOUNT',
       `shown were ${priceSats} sat, the invoice asks ${Amount.format(amount)}`,
     )
+  const bounds = readBounds(challenge.macaroon)
+  // A seller's mistake, and one that would repeat with every call.
+  if (!covers(bounds, route))
+    throw new TallyError(
+      'PAYMENT_REFUSED',
+      `what ${route.origin} sells here does not allow ${route.method} of this path`,
+    )
   return {
     ...route,
     amount,
@@ -136,7 +148,7 @@ export function judge({ challenge, problem }: Offered, route: Route, wish: Wish)
       typeof terms === 'string' && invoice.descriptionHash
         ? Terms.check(terms, invoice, { tokenId: identifier?.tokenId })
         : undefined,
-    caveats: readBounds(challenge.macaroon).caveats,
+    caveats: bounds.caveats,
   }
 }
 

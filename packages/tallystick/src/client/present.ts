@@ -105,7 +105,8 @@ async function judgeAnswer(
   if (status !== 402) return 'honoured'
   if (!bought) {
     const reason = offered && reasonOf(offered)
-    if (reason === 'CAPABILITY_SPENT' || reason === 'CAPABILITY_EXPIRED') return 'spent'
+    if (reason?.code === 'CAPABILITY_SPENT') return reason.left ? 'other' : 'spent'
+    if (reason?.code === 'CAPABILITY_EXPIRED') return 'spent'
     if (elsewhere) return 'other'
   }
   if ((await client.purse.confirmed(held)) !== false) return 'spent'

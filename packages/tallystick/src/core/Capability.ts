@@ -22,7 +22,7 @@ import type { Charge, Grant } from './Grant.ts'
 import { sha256 } from './hmac.ts'
 import * as Identifier from './Identifier.ts'
 import type { Key } from './Key.ts'
-import { checkNotEmpty, MAX_METERS, overCount, refusal, trace, type Placed } from './Lineage.ts'
+import { checkNotEmpty, MAX_METERS, overCount, refusal, trace, type Lineage, type Placed } from './Lineage.ts'
 import * as Macaroon from './Macaroon.ts'
 import { dateOf, handsOf, rootKey, type Hand } from './Outline.ts'
 import { meterTag } from './tags.ts'
@@ -49,8 +49,8 @@ export interface Authentic {
   readonly meters: readonly Meter[]
   /** The issuer's first, then that of each link: what a revocation can name. */
   readonly hands: readonly Hand[]
-  /** Service → when it ends; '' for all others. */
-  readonly ends: ReadonlyMap<string, Date>
+  /** As in Lineage; for '' discharges count as well. */
+  readonly ends: Lineage['ends']
   readonly demands: Demands
   /** A caveat looks at the body of requests: have all of it before `authorize`. */
   readonly needsBody: boolean
@@ -227,7 +227,7 @@ export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateO
     conditions,
     meters: metersOf(key, lineages),
     hands: handsOf(key, tokenId, steps),
-    ends: datesOf(ends, discharged),
+    ends: discharged.length === 0 ? ends : new Map(ends).set('', Math.min(ends.get('') ?? Infinity, ...discharged)),
     demands,
     needsBody: conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value)),
   }
@@ -269,14 +269,6 @@ function readDischarges(
     const first = discharged.macaroon.caveats.flatMap(({ vid }, i) => (vid === undefined ? [i] : []))
     return { placed, tags: first.map((i) => discharged.tags[i]!), end: ends.get('') ?? Infinity }
   })
-}
-
-function datesOf(ends: ReadonlyMap<string, number>, discharged: readonly number[]): ReadonlyMap<string, Date> {
-  const all = Math.min(ends.get('') ?? Infinity, ...discharged)
-  const dates = new Map<string, Date>()
-  for (const [service, seconds] of [...ends, ['', all] as const])
-    if (all < Infinity || service !== '') dates.set(service, dateOf(Math.min(seconds, all))!)
-  return dates
 }
 
 /** Presented, carried, or known to the issuer, and of this payment. Undefined when `paid=` is all there is. */
@@ -324,7 +316,7 @@ export function authorize(authentic: Authentic, action: Action, evidence: Eviden
   for (const { caveat } of conditions)
     if (caveat.room.refusal(caveat.value, action) !== undefined) throw explain(conditions, action)
   checkEvidence(demands, action.now, evidence)
-  const expires = ends.get(action.service) ?? ends.get('')
+  const expires = dateOf(Math.min(ends.get(action.service) ?? Infinity, ends.get('') ?? Infinity))
   const charges = meters.map((meter) => chargeOf(meter, action))
   return { tokenId, paymentHash, links, caveats, expires, cost: action.cost, charges } as Unbranded<Grant> as Grant
 }

@@ -55,28 +55,29 @@ export function trace(caveats: readonly Caveat[]): Lineage {
       links.push((value as Link).name)
       if (--linksLeft < 0) throw refusal('CAVEAT_REFUSED', depth!, `handing it on to ${links.at(-1)} is once too often`)
     }
-    const at = { caveat, link: links.at(-1) }
+    const link = links.at(-1)
+    const refused = (code: ErrorCode, why: string): TallyError => refusal(code, { caveat, link }, why)
     const before = inForce.get(key)
     if (key === 'services' && !before) named = value as readonly Service[]
     if (room.subject === 'service' && !named.some(({ name }) => name === subject))
-      throw refusal('CAVEAT_UNKNOWN', at, `no services caveat before it names ${subject}`)
+      throw refused('CAVEAT_UNKNOWN', `no services caveat before it names ${subject}`)
     const wider = before && room.witness(value, before.value)
     if (before && wider !== undefined)
-      throw refusal('CAVEAT_WIDENS', at, `it would allow ${wider}, which \`${show(before.text)}\` does not`)
+      throw refused('CAVEAT_WIDENS', `it would allow ${wider}, which \`${show(before.text)}\` does not`)
     if (key === 'depth') {
       if ((value as number) > linksLeft)
-        throw refusal('CAVEAT_WIDENS', at, `${linksLeft} of \`${depth!.caveat.text}\` are left`)
-      depth = at
+        throw refused('CAVEAT_WIDENS', `${linksLeft} of \`${depth!.caveat.text}\` are left`)
+      depth = { caveat, link }
       linksLeft = value as number
     }
     inForce.set(key, caveat)
     if (room.until) ends.set(subject, Math.min(ends.get(subject) ?? Infinity, room.until(value)))
     if (room.until || key === 'services') end = endOf(ends, inForce.get('services')?.value as readonly Service[])
-    if (links.length > MAX_LINKS) throw overCount('links', at)
-    if (room.meter && ++meters > MAX_METERS) throw overCount('meters', at)
+    if (links.length > MAX_LINKS) throw overCount('links', { caveat, link })
+    if (room.meter && ++meters > MAX_METERS) throw overCount('meters', { caveat, link })
     if (room.meter && end === Infinity)
-      throw refusal('CAVEAT_MALFORMED', at, 'what is counted needs an expiry, such as expires=, before it')
-    return { ...at, end }
+      throw refused('CAVEAT_MALFORMED', 'what is counted needs an expiry, such as expires=, before it')
+    return { caveat, link, end }
   })
   return { placed, links, end, ends }
 }

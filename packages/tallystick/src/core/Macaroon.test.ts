@@ -105,6 +105,12 @@ test('another key, another identifier, and a caveat changed, dropped, moved or a
   assert.equal(messages.size, 1)
 })
 
+test('without caveats there is nothing after one', () => {
+  const bare = Macaroon.mint(rootKey, utf8('id'), '')
+  assert.deepEqual(Macaroon.verify(rootKey, bare), [])
+  refuses('CAPABILITY_INVALID', () => Macaroon.verify(utf8('another'), bare))
+})
+
 test('appending leaves the macaroon it started from alone, and so does writing to the arguments', () => {
   const before = structuredClone(plain)
   const identifier = utf8('id')

@@ -115,12 +115,19 @@ export const deriveKey = (key: Bytes): Bytes => hmacWith(keyGenerator, key)
 export function verify(rootKey: Bytes, macaroon: Macaroon): readonly Bytes[] {
   const { identifier, caveats, signature } = macaroon
   const messages = [rootKey, identifier]
-  for (const { id, vid } of caveats) if (vid === undefined) messages.push(id)
+  for (let i = 0; i < caveats.length; i++) {
+    const { id, vid } = caveats[i]!
+    if (vid === undefined) messages.push(id)
+  }
+  // The values of root key and identifier come first; without caveats the latter is the signature.
+  const from = caveats.length === 0 ? 1 : 2
   const tags =
-    messages.length === caveats.length + 2 ? hmacChain(keyGenerator, messages) : chain(deriveKey(rootKey), macaroon)
-  if (!equalConstantTime(tags.at(-1)!, signature))
+    messages.length === caveats.length + 2
+      ? hmacChain(keyGenerator, messages, from)
+      : chain(deriveKey(rootKey), macaroon).slice(1)
+  if (!equalConstantTime(tags[tags.length - 1]!, signature))
     throw new TallyError('CAPABILITY_INVALID', 'this token was not issued here')
-  return tags.slice(tags.length - caveats.length)
+  return caveats.length === 0 ? [] : tags
 }
 
 /** The values of the chain after the identifier and after each caveat, from a key that is derived already. */
@@ -160,8 +167,8 @@ function checkSize(macaroon: Macaroon): void {
 function checkFirstParty(id: Bytes): void {
   if (id.length === 0) throw new TallyError('MACAROON_MALFORMED', 'a caveat is empty')
   overLimit('caveat', id.length)
-  for (const byte of id)
-    if (byte < 0x20 || byte > 0x7e)
+  for (let i = 0; i < id.length; i++)
+    if (id[i]! < 0x20 || id[i]! > 0x7e)
       throw new TallyError('MACAROON_MALFORMED', 'a caveat has characters other than printable ASCII')
 }
 
@@ -245,55 +252,59 @@ function read(bytes: Bytes, from: number): { readonly macaroon: Macaroon; readon
       `expected a V2 binary macaroon, got first byte ${bytes[from] ?? 'nothing'}`,
     )
   let at = from + 1
-  let start = at
-  const optional = (type: number): boolean => {
-    if (bytes[at] !== type) return false
-    at++
-    let length = bytes[at++]!
-    if (length > 0x7f) {
-      const high = bytes[at++]!
-      if (!(high > 0 && high < 0x80)) throw malformed('a length is too big or spelled too long', at)
-      length = (length & 0x7f) | (high << 7)
-    }
-    if (length === 0 && type !== LOCATION) throw malformed('a field is empty', at)
-    start = at
-    at += length
-    if (!(at <= bytes.length)) throw malformed('it ends too soon', start)
-    return true
-  }
-  const end = () => {
-    if (bytes[at++] !== 0) throw malformed('unexpected field', at - 1)
-  }
-  const view = () => bytes.subarray(start, at)
-  const text = () => {
-    try {
-      return fromUtf8(view())
-    } catch (cause) {
-      throw new TallyError('MACAROON_MALFORMED', 'macaroon: a location is not UTF-8', { cause })
-    }
-  }
-
-  const location = optional(LOCATION) ? text() : ''
-  if (!optional(IDENTIFIER)) throw malformed('expected the identifier', at)
-  const identifier = view()
-  end()
+  const place = field(bytes, at, LOCATION)
+  if (place) at += packetLength(place.length)
+  const identifier = field(bytes, at, IDENTIFIER)
+  if (!identifier) throw malformed('expected the identifier', at)
+  at = pastEnd(bytes, at + packetLength(identifier.length))
   const caveats: MacaroonCaveat[] = []
   while (bytes[at] !== 0) {
-    const place = optional(LOCATION) ? text() : undefined
-    if (!optional(IDENTIFIER)) throw malformed('expected a caveat', at)
-    const id = view()
-    const vid = optional(VID) ? view() : undefined
-    end()
-    if (vid === undefined) {
-      if (place !== undefined) throw malformed('a first-party caveat has a location', at)
-      checkFirstParty(id)
-    }
+    const place = field(bytes, at, LOCATION)
+    if (place) at += packetLength(place.length)
+    const id = field(bytes, at, IDENTIFIER)
+    if (!id) throw malformed('expected a caveat', at)
+    at += packetLength(id.length)
+    const vid = field(bytes, at, VID)
+    if (vid) at += packetLength(vid.length)
+    else if (place) throw malformed('a first-party caveat has a location', at)
+    else checkFirstParty(id)
+    at = pastEnd(bytes, at)
     overLimit('caveats', caveats.length + 1)
-    caveats.push({ id, vid, location: place || undefined })
+    caveats.push({ id, vid, location: place && (locationOf(place) || undefined) })
   }
-  end()
-  if (!optional(SIGNATURE) || at - start !== 32) throw malformed('expected a signature of 32 bytes', at)
-  return { macaroon: { location, identifier, caveats, signature: view() }, end: at }
+  at = pastEnd(bytes, at)
+  const signature = field(bytes, at, SIGNATURE)
+  if (signature?.length !== 32) throw malformed('expected a signature of 32 bytes', at)
+  const macaroon = { location: place ? locationOf(place) : '', identifier, caveats, signature }
+  return { macaroon, end: at + packetLength(32) }
+}
+
+/** A view of the data of the packet at `at`, if it is of this type. */
+function field(bytes: Bytes, at: number, type: number): Bytes | undefined {
+  if (bytes[at] !== type) return undefined
+  let start = at + 2
+  let length = bytes[at + 1]!
+  if (length > 0x7f) {
+    const high = bytes[start++]!
+    if (!(high > 0 && high < 0x80)) throw malformed('a length is too big or spelled too long', at)
+    length = (length & 0x7f) | (high << 7)
+  }
+  if (length === 0 && type !== LOCATION) throw malformed('a field is empty', at)
+  if (!(start + length <= bytes.length)) throw malformed('it ends too soon', at)
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length)
+}
+
+function pastEnd(bytes: Bytes, at: number): number {
+  if (bytes[at] !== 0) throw malformed('unexpected field', at)
+  return at + 1
+}
+
+function locationOf(place: Bytes): string {
+  try {
+    return fromUtf8(place)
+  } catch (cause) {
+    throw new TallyError('MACAROON_MALFORMED', 'macaroon: a location is not UTF-8', { cause })
+  }
 }
 
 const malformed = (what: string, at: number): TallyError =>

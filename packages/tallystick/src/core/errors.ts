@@ -157,6 +157,10 @@ export const errors = {
     fix: 'This Lightning backend cannot do that; the message says what and which ones can.',
   },
   STORE_BUSY: { status: 503, fix: 'Another process holds the database. Stop it, or give this one its own `store`.' },
+  STORE_DAMAGED: {
+    status: 503,
+    fix: 'Restore the file from a backup, or move it away to begin anew: meters then start at zero, and a jar is empty.',
+  },
   STORE_INCOMPATIBLE: {
     status: 500,
     fix: 'Name another file, or update Tallystick if a newer version wrote this one.',

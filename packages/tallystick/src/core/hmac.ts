@@ -22,14 +22,14 @@ function ready(): Kernel | undefined {
 export const sha256 = (message: Bytes): Bytes => ready()?.hash(message) ?? plain.hash(message)
 
 /**
- * The HMAC of the first message under the key that `pads` stand for, then that of each message under the one before it;
- * `prefix` goes before the first message.
+ * The HMAC of the first message under the key that `pads` stand for, then that of each message under the one before it:
+ * those at `from` and later. `prefix` goes before the first message.
  */
-export const hmacChain = (pads: plain.Pads, messages: readonly Bytes[], prefix?: Bytes): readonly Bytes[] =>
-  ready()?.chain(pads, messages, prefix) ?? plain.chain(pads, messages, prefix)
+export const hmacChain = (pads: plain.Pads, messages: readonly Bytes[], from = 0, prefix?: Bytes): readonly Bytes[] =>
+  ready()?.chain(pads, messages, from, prefix) ?? plain.chain(pads, messages, from, prefix)
 
 /** HMAC of `prefix ‖ message`. */
 export const hmacWith = (pads: plain.Pads, message: Bytes, prefix?: Bytes): Bytes =>
-  hmacChain(pads, [message], prefix)[0]!
+  hmacChain(pads, [message], 0, prefix)[0]!
 
 export const hmacSha256 = (key: Bytes, message: Bytes): Bytes => hmacWith(plain.padsOf(key), message)

@@ -63,45 +63,57 @@ const bigEndian = (value: Code): Code => [
 // Memory, in bytes. Words are in the machine's order except in TAGS and MESSAGES.
 const SCHEDULE = 0
 const BLOCK = 256
-const STATE = 320
-const OUTER = 352
-const KEY = 384
+/** The inner state, and behind it what makes it the only block of the outer hash: its padding. */
+const INNER = 320
+const OUTER = 384
+const KEY = 416
+/** The key under either pad, and behind it what pads the key. */
+const INNER_PAD = 448
+const OUTER_PAD = 512
 /** 64 times 0xff, then 64 times 0. */
-const MASK = 448
+const MASK = 576
 /** 64 times 0, 0x80, 63 times 0. */
-const STOP = 576
-const SPANS = 1024
-const TAGS = 2048
+const STOP = 704
+const START = 832
+const ROUNDS = 864
+const SPANS = 1152
+const TAGS = 2304
 const MESSAGES = 8192
 const SIZE = 65536
-const MAX_MESSAGES = (TAGS - SPANS) / 8
+const MAX_MESSAGES = 128
 
 const ZERO = int(0)
-const NOTHING = vconst([0, 0, 0, 0])
 const quarters = [0, 16, 32, 48]
 const halves = [0, 16]
-const copy = (from: number, to: number): Code => halves.map((h) => vstore(ZERO, vload(ZERO, from + h), to + h))
 
 /** The order of the functions in the module. */
 const COMPRESS = 0
 const ABSORB = 1
 
-/** STATE ← compress(STATE, BLOCK). */
-function compress(K: Int32Array): Code {
-  const [T, AB, BC, X, V] = [8, 9, 10, 11, 15]
-  const k = (group: number): Code => vconst(K.subarray(4 * group, 4 * group + 4))
+const compressed = (state: number, block: number, into: number): Code => [
+  int(state),
+  int(block),
+  int(into),
+  call(COMPRESS),
+]
+
+/** compress(state, block, into): the state after the block. */
+function compress(): Code {
+  // A to A + 7 are the state, X to X + 3 the schedule; NONE is never set, so it is zeros.
+  const [state, block, into, A, T, AB, BC, X, V, NONE] = [0, 1, 2, 3, 11, 12, 13, 14, 18, 19]
+  const k = (group: number): Code => vload(ZERO, ROUNDS + 16 * group)
   const code: Code[] = []
-  for (let i = 0; i < 8; i++) code.push(set(i, load(ZERO, STATE + 4 * i)))
+  for (let i = 0; i < 8; i++) code.push(set(A + i, load(get(state), 4 * i)))
   for (let i = 0; i < 4; i++) {
-    code.push(set(X + i, vload(ZERO, BLOCK + 16 * i)))
+    code.push(set(X + i, vload(get(block), 16 * i)))
     code.push(vstore(ZERO, vadd(get(X + i), k(i)), SCHEDULE + 16 * i))
   }
-  code.push(set(BC, xor(get(1), get(2))))
+  code.push(set(BC, xor(get(A + 1), get(A + 2))))
   for (let i = 0; i < 64; i++) {
     const group = i >> 2
-    const ahead = group < 12 ? schedule(group, X, V, k(group + 4)) : []
+    const ahead = group < 12 ? schedule(group, X, V, NONE, k(group + 4)) : []
     // Instead of moving eight words on, the names move back: a is local -i, h is local 7 - i.
-    const at = (place: number): number => (place - i) & 7
+    const at = (place: number): number => A + ((place - i) & 7)
     const [a, b, e, f, g, h] = [0, 1, 4, 5, 6, 7].map((place) => get(at(place))) as [Code, Code, Code, Code, Code, Code]
     const [ab, bc] = i % 2 === 0 ? [AB, BC] : [BC, AB]
     const choice = xor(g, and(e, xor(f, g)))
@@ -117,14 +129,15 @@ function compress(K: Int32Array): Code {
   }
   // Put together as vectors, because it is read back as vectors, and a wide load waits for narrow stores.
   for (const half of [0, 4]) {
-    const words = [1, 2, 3].reduce((vector, i) => lane(vector, i, get(half + i)), splat(get(half)))
-    code.push(vstore(ZERO, vadd(vload(ZERO, STATE + 4 * half), words), STATE + 4 * half))
+    const two = (i: number): Code => lane(splat(get(A + half + i)), 1, get(A + half + i + 1))
+    const four = pick(two(0), two(2), 0, 1, 4, 5)
+    code.push(vstore(get(into), vadd(vload(get(state), 4 * half), four), 4 * half))
   }
   return code
 }
 
 /** The next four words of the schedule over the oldest four, in eight steps to be spread between the rounds. */
-function schedule(group: number, X: number, V: number, k: Code): readonly Code[] {
+function schedule(group: number, X: number, V: number, NONE: number, k: Code): readonly Code[] {
   const [old, second, third, last] = [0, 1, 2, 3].map((i) => X + ((group + i) & 3)) as [number, number, number, number]
   const v = get(V)
   const sigma0 = vxor(vxor(vxor(vshr(v, 7), vshl(v, 25)), vxor(vshr(v, 18), vshl(v, 14))), vshr(v, 3))
@@ -135,68 +148,58 @@ function schedule(group: number, X: number, V: number, k: Code): readonly Code[]
     set(V, sigma0),
     set(old, vadd(vadd(get(old), v), pick(get(third), get(last), 1, 2, 3, 4))),
     [set(V, pick(get(last), get(last), 2, 2, 3, 3)), set(V, sigma1)],
-    set(old, vadd(get(old), pick(v, NOTHING, 0, 2, 4, 4))),
+    set(old, vadd(get(old), pick(pick(v, v, 0, 2, 0, 2), get(NONE), 0, 1, 4, 5))),
     [set(V, pick(get(old), get(old), 0, 0, 1, 1)), set(V, sigma1)],
-    set(old, vadd(get(old), pick(v, NOTHING, 4, 4, 0, 2))),
+    set(old, vadd(get(old), pick(get(NONE), pick(v, v, 0, 2, 0, 2), 0, 1, 4, 5))),
     vstore(ZERO, vadd(get(old), k), SCHEDULE + 16 * (group + 4)),
   ]
 }
 
-/** absorb(at, length, before): STATE ← STATE after the message and its padding, `before` bytes being in it already. */
+/** absorb(at, length, before): INNER ← INNER after the message and its padding, `before` bytes being in it already. */
 function absorb(): Code {
   const [at, rest, before] = [0, 1, 2]
   const upToRest = (table: number, q: number): Code => vload(sub(int(table + 64), get(rest)), q)
+  const whole = quarters.map((q) => vstore(ZERO, bigEndian(vload(get(at), q)), BLOCK + q))
+  const part = quarters.map((q) =>
+    vstore(ZERO, bigEndian(vor(vand(vload(get(at), q), upToRest(MASK, q)), upToRest(STOP, q))), BLOCK + q),
+  )
+  const next = compressed(INNER, BLOCK, INNER)
   return [
     set(before, shl(add(get(before), get(rest)), int(3))),
     when(
       atLeast(get(rest), int(64)),
       repeat(
-        [
-          quarters.map((q) => vstore(ZERO, bigEndian(vload(get(at), q)), BLOCK + q)),
-          call(COMPRESS),
-          set(at, add(get(at), int(64))),
-          set(rest, sub(get(rest), int(64))),
-        ],
+        [whole, next, set(at, add(get(at), int(64))), set(rest, sub(get(rest), int(64)))],
         atLeast(get(rest), int(64)),
       ),
     ),
-    quarters.map((q) =>
-      vstore(ZERO, bigEndian(vor(vand(vload(get(at), q), upToRest(MASK, q)), upToRest(STOP, q))), BLOCK + q),
-    ),
+    part,
     when(
       atLeast(get(rest), int(56)),
-      call(COMPRESS),
-      quarters.map((q) => vstore(ZERO, NOTHING, BLOCK + q)),
+      next,
+      quarters.map((q) => vstore(ZERO, vconst([0, 0, 0, 0]), BLOCK + q)),
     ),
     store(ZERO, get(before), BLOCK + 60),
-    call(COMPRESS),
+    next,
   ]
 }
 
-/** chain(count): TAGS[i] ← HMAC(TAGS[i - 1], message i); for the first, STATE and OUTER hold the pads of its key. */
-function chain(IV: Int32Array): Code {
+/** chain(count): TAGS[i] ← HMAC(TAGS[i - 1], message i); for the first, INNER and OUTER hold the pads of its key. */
+function chain(): Code {
   const [count, i] = [0, 1]
   const span = shl(get(i), int(3))
-  const pad = (byte: number): Code => {
-    const four = vconst(new Int32Array(4).fill(byte * 0x01010101))
-    return [
-      begin(IV),
-      halves.map((h) => vstore(ZERO, vxor(vload(ZERO, KEY + h), four), BLOCK + h)),
-      halves.map((h) => vstore(ZERO, four, BLOCK + 32 + h)),
-      call(COMPRESS),
-    ]
-  }
+  const padded = (into: number, byte: number): Code =>
+    halves.map((h) => vstore(ZERO, vxor(vload(ZERO, KEY + h), splat(int(byte * 0x01010101))), into + h))
   return repeat(
     [
-      when(get(i), pad(0x5c), copy(STATE, OUTER), pad(0x36)),
+      when(
+        get(i),
+        [padded(INNER_PAD, 0x36), padded(OUTER_PAD, 0x5c)],
+        [compressed(START, OUTER_PAD, OUTER), compressed(START, INNER_PAD, INNER)],
+      ),
       [load(span, SPANS), load(span, SPANS + 4), int(64), call(ABSORB)],
-      copy(STATE, BLOCK),
-      vstore(ZERO, vconst([0x80000000, 0, 0, 0]), BLOCK + 32),
-      vstore(ZERO, vconst([0, 0, 0, 768]), BLOCK + 48),
-      copy(OUTER, STATE),
-      call(COMPRESS),
-      copy(STATE, KEY),
-      tag(shl(get(i), int(5))),
+      compressed(OUTER, INNER, KEY),
+      tag(KEY, shl(get(i), int(5))),
       set(i, add(get(i), int(1))),
     ],
     lessThan(get(i), get(count)),
@@ -204,12 +207,12 @@ function chain(IV: Int32Array): Code {
 }
 
 /** hash(length): TAGS[0] ← SHA-256 of the first message. */
-const hash = (IV: Int32Array): Code => [begin(IV), [int(MESSAGES), get(0), int(0), call(ABSORB)], tag(ZERO)]
+function hash(): Code {
+  const begin = halves.map((h) => vstore(ZERO, vload(ZERO, START + h), INNER + h))
+  return [begin, [int(MESSAGES), get(0), int(0), call(ABSORB)], tag(INNER, ZERO)]
+}
 
-const begin = (IV: Int32Array): Code =>
-  halves.map((h) => vstore(ZERO, vconst(IV.subarray(h / 4, h / 4 + 4)), STATE + h))
-
-const tag = (at: Code): Code => halves.map((h) => vstore(at, bigEndian(vload(ZERO, STATE + h)), TAGS + h))
+const tag = (from: number, at: Code): Code => halves.map((h) => vstore(at, bigEndian(vload(ZERO, from + h)), TAGS + h))
 
 function flatten(code: Code, into: number[]): number[] {
   if (typeof code === 'number') into.push(code)
@@ -217,7 +220,7 @@ function flatten(code: Code, into: number[]): number[] {
   return into
 }
 
-function emit(K: Int32Array, IV: Int32Array): Uint8Array<ArrayBuffer> {
+function emit(): Uint8Array<ArrayBuffer> {
   const [INT, VECTOR] = [0x7f, 0x7b]
   const sized = (content: Code): Code => {
     const bytes = flatten(content, [])
@@ -225,17 +228,17 @@ function emit(K: Int32Array, IV: Int32Array): Uint8Array<ArrayBuffer> {
   }
   const text = (name: string): Code => [name.length, Array.from(name, (char) => char.charCodeAt(0))]
   const bodies = [
-    [[2, 11, INT, 5, VECTOR], compress(K), 0x0b],
+    [[2, 11, INT, 6, VECTOR], compress(), 0x0b],
     [0, absorb(), 0x0b],
-    [[1, 1, INT], chain(IV), 0x0b],
-    [0, hash(IV), 0x0b],
+    [[1, 1, INT], chain(), 0x0b],
+    [0, hash(), 0x0b],
   ]
-  // Types: () → (), (i32, i32, i32) → (), (i32) → ().
-  const types = [3, [0x60, 0, 0], [0x60, 3, INT, INT, INT, 0], [0x60, 1, INT, 0]]
+  // Types: (i32, i32, i32) → (), (i32) → ().
+  const types = [2, [0x60, 3, INT, INT, INT, 0], [0x60, 1, INT, 0]]
   const exported = [3, text('memory'), [2, 0], text('chain'), [0, 2], text('hash'), [0, 3]]
   const sections: Code = [
     [1, sized(types)],
-    [3, sized([4, 0, 1, 2, 2])],
+    [3, sized([4, 0, 0, 1, 1])],
     [5, sized([1, 0, 1])],
     [7, sized(exported)],
     [10, sized([4, bodies.map(sized)])],
@@ -246,15 +249,15 @@ function emit(K: Int32Array, IV: Int32Array): Uint8Array<ArrayBuffer> {
 /** Both answer undefined when the input does not fit. */
 export interface Kernel {
   hash(message: Bytes): Bytes | undefined
-  /** As `hmacChain` in hmac.ts; `prefix` goes before the first message. */
-  chain(pads: Int32Array, messages: readonly Bytes[], prefix?: Bytes): readonly Bytes[] | undefined
+  /** As `hmacChain` in hmac.ts. */
+  chain(pads: Int32Array, messages: readonly Bytes[], from?: number, prefix?: Bytes): readonly Bytes[] | undefined
 }
 
 /** undefined where there is no WebAssembly, no SIMD, a policy against making code, or words are the other way round. */
 export function openKernel(K: Int32Array, IV: Int32Array): Kernel | undefined {
   let exports: WebAssembly.Exports
   try {
-    exports = new WebAssembly.Instance(new WebAssembly.Module(emit(K, IV))).exports
+    exports = new WebAssembly.Instance(new WebAssembly.Module(emit())).exports
   } catch {
     return undefined
   }
@@ -264,6 +267,12 @@ export function openKernel(K: Int32Array, IV: Int32Array): Kernel | undefined {
   const words = new Int32Array(bytes.buffer)
   words[0] = 1
   if (bytes[0] !== 1) return undefined
+  words.set(K, ROUNDS / 4)
+  words.set(IV, START / 4)
+  words[INNER / 4 + 8] = 0x80000000
+  words[INNER / 4 + 15] = 768
+  bytes.fill(0x36, INNER_PAD + 32, INNER_PAD + 64)
+  bytes.fill(0x5c, OUTER_PAD + 32, OUTER_PAD + 64)
   bytes.fill(0xff, MASK, MASK + 64)
   bytes[STOP + 64] = 0x80
   return {
@@ -273,7 +282,7 @@ export function openKernel(K: Int32Array, IV: Int32Array): Kernel | undefined {
       hash(message.length)
       return bytes.slice(TAGS, TAGS + 32)
     },
-    chain(pads, messages, prefix) {
+    chain(pads, messages, from = 0, prefix) {
       if (messages.length > MAX_MESSAGES) return undefined
       let at = MESSAGES
       let span = SPANS / 4
@@ -283,7 +292,8 @@ export function openKernel(K: Int32Array, IV: Int32Array): Kernel | undefined {
         bytes.set(prefix, at)
         at += prefix.length
       }
-      for (const message of messages) {
+      for (let i = 0; i < messages.length; i++) {
+        const message = messages[i]!
         if (at + message.length > SIZE - 64) return undefined
         bytes.set(message, at)
         at += message.length
@@ -291,10 +301,13 @@ export function openKernel(K: Int32Array, IV: Int32Array): Kernel | undefined {
         span += 2
         words[span] = at
       }
-      words.set(pads, STATE / 4)
+      for (let i = 0; i < 8; i++) {
+        words[INNER / 4 + i] = pads[i]!
+        words[OUTER / 4 + i] = pads[i + 8]!
+      }
       chain(messages.length)
       const tags: Bytes[] = []
-      for (let at = TAGS; tags.length < messages.length; at += 32) tags.push(bytes.slice(at, at + 32))
+      for (let i = from; i < messages.length; i++) tags.push(bytes.slice(TAGS + 32 * i, TAGS + 32 * i + 32))
       return tags
     },
   }

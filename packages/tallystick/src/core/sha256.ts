@@ -227,13 +227,13 @@ export function padsOf(key: Bytes): Pads {
   return pads
 }
 
-/** Tag of `prefix ‖ first message` under the key of the pads, then of each message under the tag before it. */
-export function chain(pads: Pads, messages: readonly Bytes[], prefix?: Bytes): readonly Bytes[] {
+/** As `hmacChain` in hmac.ts. */
+export function chain(pads: Pads, messages: readonly Bytes[], from = 0, prefix?: Bytes): readonly Bytes[] {
   const tags: Bytes[] = []
   for (const message of messages) {
     const before = tags.at(-1)
     if (before) tags.push(hmac(padsOf(before), message))
     else tags.push(hmac(pads, prefix ? concat(prefix, message) : message))
   }
-  return tags
+  return tags.slice(from)
 }

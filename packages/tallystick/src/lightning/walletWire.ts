@@ -26,10 +26,9 @@ export function encodePay({ bolt11, maxFee }: PayRequest): object {
 /** Throws ENCODING_INVALID. */
 export function decodePay(json: unknown): PayRequest {
   const { bolt11, maxFeeMsat, ...rest } = asObject(json)
-  if (typeof bolt11 !== 'string') throw invalid('bolt11: expected text')
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined) throw invalid(`unknown key ${JSON.stringify(unknown.slice(0, 32))}`)
-  return { bolt11, maxFee: decodeMsat(maxFeeMsat, 'maxFeeMsat') }
+  return { bolt11: asText(bolt11, 'bolt11'), maxFee: decodeMsat(maxFeeMsat, 'maxFeeMsat') }
 }
 
 export function encodePayment(payment: Payment): object {
@@ -45,11 +44,11 @@ export function decodePayment(json: unknown): Payment {
     case 'pending':
       return { state }
     case 'failed':
-      return { state, reason: String(reason) }
+      return { state, reason: asText(reason, 'reason') }
     case 'paid':
       return {
         state,
-        preimage: fromHex(String(preimage), 32),
+        preimage: fromHex(asText(preimage, 'preimage'), 32),
         fee: decodeMsat(feeMsat, 'feeMsat'),
         amount: decodeMsat(amountMsat, 'amountMsat'),
       }
@@ -60,9 +59,18 @@ export function decodePayment(json: unknown): Payment {
 
 /** Throws ENCODING_INVALID. */
 export function decodeMsat(value: unknown, name: string): Msat {
-  if (typeof value !== 'string' || !/^(0|[1-9][0-9]{0,18})$/.test(value))
-    throw invalid(`${name}: expected msat as decimal text`)
-  return msats(BigInt(value))
+  const text = asText(value, name)
+  if (!/^(0|[1-9][0-9]{0,18})$/.test(text)) throw invalid(`${name}: expected msat as decimal text`)
+  try {
+    return msats(BigInt(text))
+  } catch {
+    throw invalid(`${name}: more than there are coins`)
+  }
+}
+
+export function asText(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw invalid(`${name}: expected text`)
+  return value
 }
 
 export function asObject(json: unknown): Readonly<Record<string, unknown>> {

@@ -3,11 +3,12 @@
  * unix socket, or over loopback HTTP with a bearer token. The wire is described in walletWire.ts.
  */
 import { request, type IncomingMessage, type RequestOptions } from 'node:http'
+import type { Msat } from '../core/Amount.ts'
 import { toHex } from '../core/bytes.ts'
 import { errors, TallyError, type ErrorCode } from '../core/errors.ts'
 import type { Payer, Payment } from './Lightning.ts'
 import { orPending, payable } from './request.ts'
-import { asObject, decodeMsat, decodePayment, encodePay } from './walletWire.ts'
+import { asObject, asText, decodeMsat, decodePayment, encodePay } from './walletWire.ts'
 
 export * from './walletWire.ts'
 
@@ -25,37 +26,28 @@ const MAX_ANSWER = 65_536
 /** `address`: `unix:/path/to/wallet.sock` or `http://127.0.0.1:port`. Connects when asked to do something, not before. */
 export function walletd(address: string, options: WalletdOptions = {}): Payer {
   const { token, network = 'bcrt' } = options
-  const target = parse(address)
-
-  /** The JSON of a 200. Throws the TallyError the wallet answered with, or Lost. */
-  async function ask(method: string, path: string, body?: object, signal?: AbortSignal): Promise<unknown> {
-    const text = await exchange({ ...target, method, path }, address, token, body, signal)
-    if (text.status === 200) return parseJson(text.body)
-    const problem = asObject(parseJson(text.body))
-    const code = String(problem['code'])
-    if (!Object.hasOwn(errors, code)) throw new Lost(`${address} answered with status ${text.status}`, true)
-    throw new TallyError(code as ErrorCode, String(problem['detail']))
+  const target: RequestOptions = {
+    ...parseAddress(address),
+    ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
   }
 
-  const question = async (path: string): Promise<Readonly<Record<string, unknown>>> => {
+  async function ask<T>(path: string, decode: (json: Readonly<Record<string, unknown>>) => T): Promise<T> {
     try {
-      return asObject(await ask('GET', path, undefined, AbortSignal.timeout(PATIENCE_MS)))
+      const get = { ...target, method: 'GET', path, signal: AbortSignal.timeout(PATIENCE_MS) }
+      return understand(await exchange(get), decode)
     } catch (error) {
-      throw unavailable(error)
+      throw unavailable(address, error)
     }
   }
 
-  async function start(
-    bolt11: string,
-    maxFee: Parameters<Payer['pay']>[0]['maxFee'],
-    signal?: AbortSignal,
-  ): Promise<Payment> {
+  async function start(bolt11: string, maxFee: Msat, signal: AbortSignal | undefined): Promise<Payment> {
     try {
-      return decodePayment(await ask('POST', '/pay', encodePay({ bolt11, maxFee }), signal))
+      const post = { ...target, method: 'POST', path: '/pay', ...(signal && { signal }) }
+      return understand(await exchange(post, encodePay({ bolt11, maxFee })), decodePayment)
     } catch (error) {
-      // Whoever has read the request may be paying, whatever became of the answer.
-      if (error instanceof Lost ? error.delivered : isUnreadable(error)) return { state: 'pending' }
-      throw unavailable(error)
+      // Whoever got the request may be paying, whatever became of the answer.
+      if (error instanceof Lost && error.delivered) return { state: 'pending' }
+      throw unavailable(address, error)
     }
   }
 
@@ -69,17 +61,13 @@ export function walletd(address: string, options: WalletdOptions = {}): Payer {
       }
       return orPending(start(bolt11, maxFee, signal), signal)
     },
-    async lookupPayment(paymentHash) {
-      const { payment } = await question(`/payments/${toHex(paymentHash)}`)
-      return payment === null ? undefined : decodePayment(payment)
-    },
-    async balance() {
-      return decodeMsat((await question('/balance'))['balanceMsat'], 'balanceMsat')
-    },
+    lookupPayment: (paymentHash) =>
+      ask(`/payments/${toHex(paymentHash)}`, ({ payment }) => (payment === null ? undefined : decodePayment(payment))),
+    balance: () => ask('/balance', ({ balanceMsat }) => decodeMsat(balanceMsat, 'balanceMsat')),
   }
 }
 
-/** There is no answer. `delivered`: the other side may have got the request. */
+/** There is no answer that can be understood. `delivered`: the other side may have got the request. */
 class Lost extends Error {
   readonly delivered: boolean
 
@@ -89,7 +77,12 @@ class Lost extends Error {
   }
 }
 
-function parse(address: string): RequestOptions {
+interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+function parseAddress(address: string): RequestOptions {
   if (address.startsWith('unix:/')) return { socketPath: address.slice('unix:'.length) }
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url?.protocol !== 'http:' || !['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname))
@@ -97,28 +90,18 @@ function parse(address: string): RequestOptions {
   return { host: url.hostname.replace(/[[\]]/g, ''), port: url.port }
 }
 
-function exchange(
-  options: RequestOptions,
-  address: string,
-  token: string | undefined,
-  body: object | undefined,
-  signal: AbortSignal | undefined,
-): Promise<{ status: number; body: string }> {
+function exchange(options: RequestOptions, json?: object): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let delivered = false
-    const fail = (error: Error): void => reject(new Lost(`no wallet at ${address}: ${error.message}`, delivered))
-    const text = body === undefined ? undefined : JSON.stringify(body)
-    const headers = {
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(text !== undefined && { 'content-type': 'application/json' }),
-    }
+    const fail = (error: Error): void => reject(new Lost(error.message, delivered))
     // A connection per call: one taken from a pool may be dead, and then nobody knows whether the request got through.
-    const outgoing = request({ ...options, headers, agent: false, ...(signal && { signal }) }, (response) => {
-      read(response).then((answer) => resolve({ status: response.statusCode ?? 0, body: answer }), fail)
+    const outgoing = request({ ...options, agent: false }, (response) => {
+      read(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), fail)
     })
     outgoing.on('socket', (socket) => socket.once('connect', () => (delivered = true)))
     outgoing.on('error', fail)
-    outgoing.end(text)
+    if (json) outgoing.setHeader('content-type', 'application/json').end(JSON.stringify(json))
+    else outgoing.end()
   })
 }
 
@@ -132,17 +115,24 @@ async function read(response: IncomingMessage): Promise<string> {
   return text
 }
 
-function parseJson(text: string): unknown {
+/** What a 200 says. Throws the TallyError the wallet answered with; Lost for everything that a wallet would not say. */
+function understand<T>({ status, body }: Answer, decode: (json: Readonly<Record<string, unknown>>) => T): T {
+  let refusal: TallyError
   try {
-    return JSON.parse(text)
-  } catch {
-    throw new TallyError('ENCODING_INVALID', 'wallet: the answer is not JSON')
+    const json = asObject(JSON.parse(body))
+    if (status === 200) return decode(json)
+    const code = asText(json['code'], 'code')
+    if (!Object.hasOwn(errors, code)) throw new TallyError('ENCODING_INVALID', 'wallet: unknown code')
+    refusal = new TallyError(code as ErrorCode, asText(json['detail'], 'detail'))
+  } catch (error) {
+    // The message of a SyntaxError quotes what was read, which may be a preimage.
+    const reason = TallyError.is(error) ? error.message : 'no JSON'
+    throw new Lost(`not the answer of a wallet (status ${status}): ${reason}`, true)
   }
+  throw refusal
 }
 
-const isUnreadable = (error: unknown): boolean => TallyError.is(error) && error.code === 'ENCODING_INVALID'
-
-function unavailable(error: unknown): unknown {
-  if (!(error instanceof Lost) && !isUnreadable(error)) return error
-  return new TallyError('NODE_UNAVAILABLE', (error as Error).message, { cause: error })
+function unavailable(address: string, error: unknown): unknown {
+  if (!(error instanceof Lost)) return error
+  return new TallyError('NODE_UNAVAILABLE', `no wallet at ${address}: ${error.message}`, { cause: error })
 }

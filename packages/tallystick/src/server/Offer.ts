@@ -8,6 +8,7 @@ import * as Caveat from '../core/Caveat.ts'
 import { TallyError } from '../core/errors.ts'
 import * as Network from '../core/Network.ts'
 import { canonicalTarget } from '../core/Path.ts'
+import * as PathPattern from '../core/PathPattern.ts'
 import type { Call } from './Call.ts'
 
 export type Mode =
@@ -28,6 +29,8 @@ export interface Offer {
   readonly pattern: string
   /** Of one call. */
   readonly price: Msat
+  /** Another request to the same route may cost more, so `uses` are bounded by what was paid for them, too. */
+  readonly varies?: true
   readonly mode: Mode
   /** Seconds the capability lives, counted from the quote. */
   readonly lifetime: number
@@ -83,16 +86,36 @@ function soldCaveats(offer: Offer, expires: Date): readonly Caveat.Caveat[] {
   ]
   if (mode.kind === 'budget') return [...head, Caveat.budget(mode.amount)]
   const bound = [...head, Caveat.verb(...offer.verbs), Caveat.path(offer.pattern)]
-  return mode.kind === 'uses' ? [...bound, Caveat.uses(mode.uses)] : bound
+  if (mode.kind === 'pass') return bound
+  return [...bound, Caveat.uses(mode.uses), ...(offer.varies ? [Caveat.budget(invoiceAmount(offer))] : [])]
 }
+
+/**
+ * Whether a capability may be used for this offer, as far as its purchase is concerned. What was bought for one route is
+ * good for that route, even where its pattern also matches paths of a dearer one that is found first. Holders only append,
+ * so what stands where `mintedCaveats` writes is ours; tokens of another shape are bound by their caveats alone.
+ */
+export function wasSoldFor(caveats: readonly string[], { verbs, pattern }: Offer): boolean {
+  const [, , profile, , verb, path] = caveats
+  if (profile !== PROFILE || !verb?.startsWith('verb=') || !path?.startsWith('path=')) return true
+  return path === `path=${pattern}` && verb === `verb=${verbs.join(',')}`
+}
+
+const PROFILE = Caveat.profile().text
 
 /** How a handler in your own server is priced. One of `uses`, `budget` and `pass` at most; without them, one call. */
 export interface PriceOptions {
-  /** Of one call: an amount, or a function of the request. */
+  /**
+   * Of one call: an amount, or a function of the request. With a function a purchase is good for what it paid: a request
+   * that costs more than is left of it is asked to pay anew. It does not go with `pass`, which counts nothing.
+   */
   readonly price: AmountLike | ((call: Call) => AmountLike)
   /** The name in `services=`; default: the gate's. */
   readonly service?: string
-  /** Path pattern such as `/forecast/*` that a purchase is good for; default: exactly the path asked for. */
+  /**
+   * Path pattern such as `/forecast/*` that a purchase is good for; default: exactly the path asked for. Handlers that name
+   * the same one sell the same, so give them the same price.
+   */
   readonly path?: string
   readonly uses?: number
   readonly budget?: AmountLike
@@ -106,15 +129,25 @@ const HOUR = 3600
 
 /** The offer for one request. Throws PATH_AMBIGUOUS for a path that has no canonical form. */
 export function offerFor(options: PriceOptions, service: string, call: Call): Offer {
+  const varies = typeof options.price === 'function'
   const price = Amount.from(typeof options.price === 'function' ? options.price(call) : options.price)
-  const pattern = options.path ?? literalPath(call.target)
+  const mode = modeOf(options)
+  if (price === 0n)
+    throw new TypeError('price options: expected a price above zero; leave the gate out where it is free')
+  if (mode.kind === 'budget' && mode.amount < price)
+    throw new TypeError('price options: a budget must be at least the price of one call')
+  if (options.lifetime !== undefined && !(Number.isSafeInteger(options.lifetime) && options.lifetime > 0))
+    throw new TypeError('price options: lifetime must be a whole number of seconds, 1 or more')
+  if (mode.kind === 'pass' && varies) throw new TypeError('price options: a pass needs one price for all requests')
+  const pattern = options.path === undefined ? literalPath(call.target) : coveringPath(options.path, call.target)
   return {
     service: options.service ?? service,
     route: `${call.method} ${pattern}`,
     verbs: call.method === 'GET' || call.method === 'HEAD' ? ['GET', 'HEAD'] : [call.method],
     pattern,
     price,
-    mode: modeOf(options),
+    ...(varies && { varies }),
+    mode,
     lifetime: options.lifetime ?? HOUR,
   }
 }
@@ -127,6 +160,13 @@ function modeOf({ uses, budget, pass }: PriceOptions): Mode {
   if (uses !== undefined && (!Number.isSafeInteger(uses) || uses < 1))
     throw new TypeError('price options: uses must be a whole number, 1 or more')
   return { kind: 'uses', uses: uses ?? 1 }
+}
+
+/** A pattern that missed the request would sell what this very handler then refuses. */
+function coveringPath(pattern: string, target: string): string {
+  if (!PathPattern.matches(PathPattern.parse(pattern), canonicalTarget(target).path))
+    throw new TypeError(`price options: path ${pattern} does not match the path this handler was called with`)
+  return pattern
 }
 
 /** A path as a pattern that matches only itself. `*` is legal in a path, and would match more than was paid for. */

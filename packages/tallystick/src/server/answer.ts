@@ -10,11 +10,14 @@ import type { Quote } from '../storage/Store.ts'
 import type { Answer, Call } from './Call.ts'
 
 const PROBLEM = 'application/problem+json'
-const NO_STORE = ['cache-control', 'no-store'] as const
+const NO_STORE = ['Cache-Control', 'no-store'] as const
 
 /** Why the credential that came with the request did not do, if one came. */
 function reason(error: TallyError | undefined): object {
-  return error === undefined ? {} : { reason: { code: error.code, detail: error.message, fix: error.fix } }
+  if (error === undefined) return {}
+  const { code, message: detail, fix, details } = error
+  // What is left may still do for something cheaper.
+  return { reason: { code, detail, fix, ...('remaining' in details && { remaining: details['remaining'] }) } }
 }
 
 export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): Answer {
@@ -49,9 +52,9 @@ export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): A
   return {
     status: 402,
     headers: [
-      ...Challenge.format({ macaroon, invoice }).map((value) => ['www-authenticate', value] as const),
+      ...Challenge.format({ macaroon, invoice }).map((value) => ['WWW-Authenticate', value] as const),
       NO_STORE,
-      ['content-type', PROBLEM],
+      ['Content-Type', PROBLEM],
     ],
     body: call.method === 'HEAD' ? '' : JSON.stringify(body),
   }
@@ -70,7 +73,7 @@ export function priceOnlyAnswer(call: Call, sats: number, error?: TallyError): A
   }
   return {
     status: 402,
-    headers: [NO_STORE, ['content-type', PROBLEM]],
+    headers: [NO_STORE, ['Content-Type', PROBLEM]],
     body: call.method === 'HEAD' ? '' : JSON.stringify(body),
   }
 }
@@ -84,8 +87,8 @@ export function problemAnswer(call: Pick<Call, 'method'>, error: TallyError): An
     status: error.status,
     headers: [
       NO_STORE,
-      ['content-type', PROBLEM],
-      ...(retryAfter === undefined ? [] : ([['retry-after', `${retryAfter}`]] as const)),
+      ['Content-Type', PROBLEM],
+      ...(retryAfter === undefined ? [] : ([['Retry-After', `${retryAfter}`]] as const)),
     ],
     body: call.method === 'HEAD' ? '' : JSON.stringify(error.toProblem()),
   }

@@ -61,7 +61,7 @@ function answerOf(admission: Admission): Answer & { json: Record<string, unknown
 }
 
 function challengeOf(answer: Answer): Challenge.Challenge {
-  const values = answer.headers.filter(([name]) => name === 'www-authenticate').map(([, value]) => value)
+  const values = answer.headers.filter(([name]) => name === 'WWW-Authenticate').map(([, value]) => value)
   return Challenge.parse(values)[0]!
 }
 
@@ -84,9 +84,9 @@ test('no credential: 402 with the two header lines in order, no-store, and a bod
   const { macaroon, invoice } = challengeOf(answer)
   assert.equal(answer.status, 402)
   assert.deepEqual(answer.headers.slice(0, 3), [
-    ['www-authenticate', `LSAT macaroon="${macaroon}", invoice="${invoice}"`],
-    ['www-authenticate', `L402 macaroon="${macaroon}", invoice="${invoice}", version="0", token="${macaroon}"`],
-    ['cache-control', 'no-store'],
+    ['WWW-Authenticate', `LSAT macaroon="${macaroon}", invoice="${invoice}"`],
+    ['WWW-Authenticate', `L402 macaroon="${macaroon}", invoice="${invoice}", version="0", token="${macaroon}"`],
+    ['Cache-Control', 'no-store'],
   ])
   assert.equal(answer.json['macaroon'], macaroon)
   assert.equal(answer.json['invoice'], invoice)
@@ -157,7 +157,7 @@ test('a valid credential that does not allow this request: 403 that names caveat
   assert.match(String(answer.json['link']), /^scout/)
   assert.ok(answer.json['fix'])
   assert.equal(
-    answer.headers.some(([name]) => name === 'www-authenticate'),
+    answer.headers.some(([name]) => name === 'WWW-Authenticate'),
     false,
   )
   assert.equal((await gate.admit(call({ authorization, target: '/qr/a/x' }), wide)).kind, 'granted')
@@ -170,6 +170,43 @@ test('a capability for one route does not open another, nor another service', as
   const elsewhere = { ...offer, route: 'GET /dear', pattern: '/dear', price: sats(1000) }
   assert.equal(answerOf(await gate.admit(call({ authorization, target: '/dear' }), elsewhere)).status, 403)
   assert.equal(answerOf(await gate.admit(call({ authorization }), { ...offer, service: 'other' })).status, 403)
+  await gate[Symbol.asyncDispose]()
+})
+
+test('a capability opens no dearer route whose paths its pattern also matches, but its own at whatever price', async () => {
+  const { gate, wallet } = setup()
+  const five: Offer = { ...offer, mode: { kind: 'uses', uses: 5 } }
+  const pass: Offer = { ...offer, mode: { kind: 'pass' } }
+  const dearer: Offer[] = [
+    { ...offer, route: 'GET /qr/large/*', pattern: '/qr/large/*', price: sats(1000) },
+    { ...offer, route: 'GET,POST /qr/**', verbs: ['GET', 'HEAD', 'POST'], price: sats(1000) },
+  ]
+  for (const bought of [five, pass]) {
+    const authorization = await buy(gate, wallet, bought)
+    const narrowed = narrow(authorization, Caveat.link('scout'), Caveat.verb('GET'), Caveat.path('/qr/large/*'))
+    for (const dear of dearer)
+      for (const presented of [authorization, narrowed]) {
+        const refused = answerOf(await gate.admit(call({ authorization: presented, target: '/qr/large/x' }), dear))
+        assert.equal(refused.status, 403)
+        assert.equal(refused.json['code'], 'CAVEAT_REFUSED')
+      }
+    assert.equal((await gate.admit(call({ authorization }), { ...bought, price: sats(20) })).kind, 'granted')
+  }
+  await gate[Symbol.asyncDispose]()
+})
+
+test('a credential in one header is not remembered for the other: the same Bearer word alone opens nothing', async () => {
+  const { gate, wallet } = setup()
+  const five: Offer = { ...offer, mode: { kind: 'uses', uses: 5 } }
+  const [parsed] = Credential.parse({ authorization: [await buy(gate, wallet, five)] })
+  const carrying = Capability.attenuate(Macaroon.fromBase64(parsed!.macaroon), [Caveat.preimage(parsed!.preimage!)])
+  const hex = Buffer.from(Macaroon.encode(carrying)).toString('hex')
+  for (const authorization of ['Bearer app-token', 'L402 AgEE']) {
+    const alone = call({ authorization })
+    const both: Call = { ...alone, header: (name) => (name === 'macaroon' ? [hex] : alone.header(name)) }
+    assert.equal((await gate.admit(both, five)).kind, 'granted')
+    assert.equal((await gate.admit(alone, five)).kind, 'challenge')
+  }
   await gate[Symbol.asyncDispose]()
 })
 
@@ -237,7 +274,7 @@ test('HEAD and OPTIONS mint no invoice', async () => {
     const answer = answerOf(await gate.admit(call({ method }), offer))
     assert.equal(answer.status, 402)
     assert.equal(
-      answer.headers.some(([name]) => name === 'www-authenticate'),
+      answer.headers.some(([name]) => name === 'WWW-Authenticate'),
       false,
     )
   }
@@ -251,7 +288,7 @@ test('node down: 503 with Retry-After, and a paid credential keeps working', asy
   wallet.createInvoice = () => Promise.reject(new TallyError('NODE_UNAVAILABLE', 'connection refused'))
   const down = answerOf(await gate.admit(call({ client: 'new' }), offer))
   assert.equal(down.status, 503)
-  assert.ok(down.headers.some(([name]) => name === 'retry-after'))
+  assert.ok(down.headers.some(([name]) => name === 'Retry-After'))
   assert.equal((await gate.admit(call({ authorization }), offer)).kind, 'granted')
   await gate[Symbol.asyncDispose]()
 })

@@ -3,8 +3,9 @@
  * not allow this request → 403 that says why; a good one → its meters are charged, and the request may run.
  *
  * Order (capabilities §2.7): parse → preimage and chain → grammar, narrowing, discharges → this request's predicates and
- * evidence → one meter transaction, which also remembers a sealed copy → serve. What comes before the predicates is
- * cached, keyed by the whole credential text; time, path, evidence and meters are checked on every request.
+ * evidence → the route it was bought for → one meter transaction, which also remembers a sealed copy → serve. What comes
+ * before the predicates is cached, keyed by the whole credential text; time, path, evidence and meters are checked on every
+ * request.
  */
 import { ceilSats } from '../core/Amount.ts'
 import type { Bytes } from '../core/bytes.ts'
@@ -21,7 +22,7 @@ import type { Answer, Call } from './Call.ts'
 import { createDesk, type Desk } from './desk.ts'
 import { authenticateCredential, bodyOf, gatherEvidence } from './evidence.ts'
 import { holderOf, sealed, type Holder } from './holder.ts'
-import { invoiceAmount, type Offer } from './Offer.ts'
+import { invoiceAmount, wasSoldFor, type Offer } from './Offer.ts'
 import { createPayments } from './payments.ts'
 import { createQuoter } from './quote.ts'
 import { createRulings, type RestrictOptions, type RevokeOptions } from './rulings.ts'
@@ -64,7 +65,7 @@ export interface GateOptions {
   readonly service?: string
   /** Where the macaroon says it is from; a hint for people. Default: the service. */
   readonly location?: string
-  /** Seconds an invoice can be paid; default 600. */
+  /** Seconds an invoice can be paid; default 600, and at most half the life of what it buys. */
   readonly invoiceLifetime?: number
   /**
    * Under which authorities (host, with the port unless it is the scheme's own) clients know this server. A request that
@@ -83,6 +84,8 @@ export interface GateOptions {
 
 /** Verified credentials remembered, a few kilobytes each. */
 const REMEMBERED = 10_000
+/** Characters of them: one paid token can be spelled in many ways, and what is kept of a long one is 15 times its text. */
+const REMEMBERED_LENGTH = 8 << 20
 /** Milliseconds between two times that the store is asked to forget what no longer matters. */
 const SWEEP_EVERY = 3_600_000
 /** More credentials than this in one request are somebody guessing. */
@@ -103,6 +106,7 @@ export function createGate(options: GateOptions): Gate {
   const rulings = createRulings({ key, store, clock })
   const desk = createDesk({ key, store, clock, rulings, identify })
   const verified = new Map<string, Capability.Authentic>()
+  let remembered = 0
   // Attempts are named in the order of their making: neighbours in the store's index, which makes durable charges cheaper.
   const life = crypto.randomUUID()
   let attempts = 0
@@ -146,19 +150,19 @@ export function createGate(options: GateOptions): Gate {
     call: Call,
     authorization: readonly string[],
   ): Promise<Capability.Authentic | undefined> {
-    const found = await firstGood(call, authorization)
-    // A sealed copy comes once.
-    if (found && authorization.length === 1 && !found.authentic.demands.req)
+    const found = await firstGood(call)
+    // Only what the header says by itself: what came beside it belongs to this request, not to the next with this header.
+    // And a sealed copy comes once.
+    if (found && authorization.length === 1 && besideOf(call).length === 0 && !found.authentic.demands.req)
       remember(authorization[0]!, found.authentic)
     return found?.authentic
   }
 
   async function firstGood(
     call: Call,
-    authorization: readonly string[],
   ): Promise<{ readonly authentic: Capability.Authentic; readonly text: string } | undefined> {
-    const macaroon = [...call.header('macaroon'), ...call.header('grpc-metadata-macaroon')]
-    const credentials = Credential.parse({ authorization, macaroon }).slice(0, MOST_CREDENTIALS)
+    const sent = { authorization: call.header('authorization'), macaroon: besideOf(call) }
+    const credentials = Credential.parse(sent).slice(0, MOST_CREDENTIALS)
     let failure: unknown
     for (const credential of credentials) {
       try {
@@ -174,13 +178,20 @@ export function createGate(options: GateOptions): Gate {
   }
 
   function remember(text: string, authentic: Capability.Authentic): void {
-    if (verified.size >= REMEMBERED) verified.delete(verified.keys().next().value!)
+    // Two requests may have asked at once.
+    if (verified.has(text)) return
     verified.set(text, authentic)
+    remembered += text.length
+    for (const oldest of verified.keys()) {
+      if (verified.size <= REMEMBERED && remembered <= REMEMBERED_LENGTH) return
+      verified.delete(oldest)
+      remembered -= oldest.length
+    }
   }
 
   /** For the desk: a credential that is good now, whatever requests it allows. */
   async function identify(call: Call): Promise<Holder | undefined> {
-    const found = await firstGood(call, call.header('authorization'))
+    const found = await firstGood(call)
     if (!found) return undefined
     const target = canonicalTarget(call.target)
     const { authentic } = found
@@ -248,6 +259,10 @@ export function createGate(options: GateOptions): Gate {
         },
         evidence,
       )
+      if (!wasSoldFor(authentic.caveats, offer))
+        throw new TallyError('CAVEAT_REFUSED', `the token was bought for another route than ${offer.route}`, {
+          details: { dimension: 'route' },
+        })
       const { req } = authentic.demands
       const outcome = await charge(grant, req)
       if (outcome instanceof TallyError) throw outcome
@@ -271,6 +286,12 @@ export function createGate(options: GateOptions): Gate {
     },
   }
 }
+
+/** Credentials in other headers than Authorization. */
+const besideOf = (call: Call): readonly string[] => [
+  ...call.header('macaroon'),
+  ...call.header('grpc-metadata-macaroon'),
+]
 
 /** What the route asks of every capability. Whether a seal or a proof that came is good is judged with the others. */
 function checkRequired({ demands: { req, holder } }: Capability.Authentic, { route, requires }: Offer): void {

@@ -1,6 +1,7 @@
 /**
  * The gate in front of a fetch-style handler: Request in, Response out, as in Bun, Deno, workers and Hono's core.
- * A handler that throws or answers 5xx did not do the work, so its charge is given back.
+ * A handler that throws or answers 5xx did not do the work, so its charge is given back, unless the caller went away and
+ * may be the reason.
  */
 import { TallyError } from '../core/errors.ts'
 import type { Grant } from '../core/Grant.ts'
@@ -32,11 +33,11 @@ export function protect(
     try {
       response = await handler(withCheckedBody(request, admission.body), admission.grant)
     } catch (error) {
-      await admission.release()
+      if (!request.signal.aborted) await admission.release()
       if (TallyError.is(error) && error.code === 'BODY_MISMATCH') return toResponse(problemAnswer(call, error))
       throw error
     }
-    if (response.status >= 500) await admission.release()
+    if (response.status >= 500 && !request.signal.aborted) await admission.release()
     return response
   }
 }

@@ -13,7 +13,8 @@ import * as Macaroon from '../core/Macaroon.ts'
 import * as Terms from '../core/Terms.ts'
 import type { Receiver } from '../lightning/Lightning.ts'
 import type { Quote, Store } from '../storage/Store.ts'
-import { invoiceAmount, mintedCaveats, type Offer } from './Offer.ts'
+import { customerOf } from './customer.ts'
+import { invoiceAmount, mintedCaveats, NET_CLIENT, type Offer } from './Offer.ts'
 
 export interface QuoterOptions {
   readonly key: Key
@@ -33,61 +34,96 @@ export interface Quoter {
   close(paymentHash: Bytes): void
 }
 
-/** Quotes open at once, over all clients. More than this is a flood: better to refuse than to fill the node. */
+/**
+ * Quotes open at once, over all clients. More than this is a flood: better to refuse than to fill the node. One client
+ * gets no more than what it leaves to the others, so whoever floods uses up their share and not everybody's.
+ */
 const MOST_OPEN = 10_000
 /** A quote is not offered again in its last seconds: the payer needs time to pay. */
 const MARGIN = 30_000
+/** Milliseconds between two looks for quotes that are over. */
+const DROP_EVERY = 1000
 
 interface Open {
   /** Unix milliseconds after which it is not offered again. */
   readonly until: number
+  /** undefined: made by an earlier life of this process, which kept no list of who asked. */
+  readonly customer: string | undefined
   /** Held as a promise, so that callers who arrive while it is made wait for the same invoice. */
   readonly quote: Promise<Quote>
 }
 
+/** Who asks for what. */
+interface Asked {
+  readonly client: string
+  readonly offer: Offer
+}
+
 export function createQuoter(options: QuoterOptions): Quoter {
   const { key, store, clock } = options
-  // In order of creation and so, as all live equally long, of expiry.
   const open = new Map<string, Open>()
   const slots = new Map<string, string>()
+  /** Open quotes of each customer that has any. */
+  const held = new Map<string, number>()
+  let dropped = -Infinity
   let restored: Promise<void> | undefined
 
   /** What an earlier life of this process offered is offered again, else a restart would mint everything anew. */
   async function restore(): Promise<void> {
-    for (const quote of await store.offered(clock())) remember(quote, Promise.resolve(quote))
+    for (const quote of await store.offered(clock())) {
+      const { slot, paymentHash, created, expires } = quote
+      add(slot, { until: lastOffer(created, expires), customer: undefined, quote: Promise.resolve(quote) })
+      slots.set(toHex(paymentHash), slot)
+    }
   }
 
-  function remember({ slot, paymentHash, expires }: Quote, quote: Promise<Quote>): void {
-    open.set(slot, { until: expires.getTime() - MARGIN, quote })
-    slots.set(toHex(paymentHash), slot)
+  function add(slot: string, entry: Open): void {
+    remove(slot)
+    open.set(slot, entry)
+    const { customer } = entry
+    if (customer !== undefined) held.set(customer, (held.get(customer) ?? 0) + 1)
+  }
+
+  function remove(slot: string): void {
+    const entry = open.get(slot)
+    if (!entry) return
+    open.delete(slot)
+    const { customer, quote } = entry
+    quote.then(
+      ({ paymentHash }) => slots.delete(toHex(paymentHash)),
+      () => {},
+    )
+    if (customer === undefined) return
+    const left = held.get(customer)! - 1
+    if (left === 0) held.delete(customer)
+    else held.set(customer, left)
   }
 
   function close(paymentHash: Bytes): void {
     const hash = toHex(paymentHash)
     const slot = slots.get(hash)
     slots.delete(hash)
-    if (slot !== undefined) open.delete(slot)
+    if (slot !== undefined) remove(slot)
   }
 
+  /** Not in order of expiry: offers differ in how long they stand, and clocks are set back. */
   function dropStale(now: number): void {
-    for (const [slot, { until, quote }] of open) {
-      if (until > now) return
-      open.delete(slot)
-      quote.then(
-        ({ paymentHash }) => slots.delete(toHex(paymentHash)),
-        () => {},
-      )
-    }
+    if (now >= dropped && now < dropped + DROP_EVERY) return
+    dropped = now
+    for (const [slot, { until }] of open) if (until <= now) remove(slot)
   }
 
   function mint(slot: string, { client, offer }: Asked, now: Date): Promise<Quote> {
-    const minting = mintQuote(options, slot, { client, offer }, now)
-    open.set(slot, { until: now.getTime() + options.invoiceLifetime * 1000 - MARGIN, quote: minting })
-    minting.then(
-      ({ paymentHash }) => slots.set(toHex(paymentHash), slot),
-      () => open.delete(slot),
+    const created = wholeSeconds(now)
+    const expires = invoiceExpiry(options, offer, created)
+    const quote = mintQuote(options, slot, { client, offer, created, expires })
+    const entry = { until: lastOffer(created, expires), customer: customerOf(client), quote }
+    add(slot, entry)
+    quote.then(
+      ({ paymentHash }) => open.get(slot) === entry && slots.set(toHex(paymentHash), slot),
+      () => open.get(slot) === entry && remove(slot),
     )
-    return minting
+    return quote
   }
 
   return {
@@ -99,10 +135,10 @@ export function createQuoter(options: QuoterOptions): Quoter {
       await restored
       const now = clock()
       dropStale(now.getTime())
-      const slot = slotOf(key, client, offer)
+      const slot = slotOf(key, { client, offer })
       const known = open.get(slot)
-      if (known) return known.quote
-      if (open.size >= MOST_OPEN)
+      if (known && known.until > now.getTime()) return known.quote
+      if ((held.get(customerOf(client)) ?? 0) >= MOST_OPEN - open.size)
         throw new TallyError('NODE_UNAVAILABLE', 'too many unpaid quotes are open; try again in a few minutes')
       return mint(slot, { client, offer }, now)
     },
@@ -110,24 +146,33 @@ export function createQuoter(options: QuoterOptions): Quoter {
   }
 }
 
-/** Keyed, so that a stolen database does not list who asked for what. */
-function slotOf(key: Key, client: string, offer: Offer): string {
-  return toHex(
-    key.derive('slot', utf8(JSON.stringify([client, offer.service, offer.route, `${invoiceAmount(offer)}`]))),
-  )
+/** A capability lives from its quote on, so an invoice that is paid at its last moment still buys half of that life. */
+function invoiceExpiry({ invoiceLifetime }: QuoterOptions, { lifetime }: Offer, created: Date): Date {
+  return new Date(created.getTime() + Math.max(1, Math.min(invoiceLifetime, Math.floor(lifetime / 2))) * 1000)
 }
 
-interface Asked {
-  readonly client: string
-  readonly offer: Offer
+const lastOffer = (created: Date, expires: Date): number =>
+  expires.getTime() - Math.min(MARGIN, (expires.getTime() - created.getTime()) / 2)
+
+/**
+ * Keyed, so that a stolen database does not list who asked for what. All of the offer is in it: after a change of what is
+ * sold nobody gets the old goods for the new price.
+ */
+function slotOf(key: Key, { client, offer }: Asked): string {
+  const { service, route, verbs, pattern, price, varies, mode, lifetime, grants = [], requires } = offer
+  const who = grants.includes(NET_CLIENT) ? client : customerOf(client)
+  const sold = [service, route, verbs, pattern, `${price}`, varies, mode.kind, `${invoiceAmount(offer)}`, lifetime]
+  return toHex(key.derive('slot', utf8(JSON.stringify([who, ...sold, grants, requires]))))
 }
 
-async function mintQuote(options: QuoterOptions, slot: string, { client, offer }: Asked, now: Date): Promise<Quote> {
+async function mintQuote(
+  options: QuoterOptions,
+  slot: string,
+  { client, offer, created, expires }: Asked & { readonly created: Date; readonly expires: Date },
+): Promise<Quote> {
   const { key, lightning, store } = options
   const tokenId = randomBytes(32)
   const amount = invoiceAmount(offer)
-  const created = wholeSeconds(now)
-  const expires = new Date(created.getTime() + options.invoiceLifetime * 1000)
   const validUntil = new Date(created.getTime() + offer.lifetime * 1000)
   // Before there is an invoice that nothing could be sold for.
   const caveats = mintedCaveats(offer, validUntil, client)

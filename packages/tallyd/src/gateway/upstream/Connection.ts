@@ -6,11 +6,16 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { TallyError } from 'tallystick/core'
 import type { Upstream } from '../../config.ts'
+import { lease, whenWritten, type Lease } from '../memory.ts'
 import { invalid, type ResponseHead } from './head.ts'
 import { createParser, type ResponseEvents, type ResponseParser } from './parser.ts'
 
 /** Who is waiting for the response. */
-export interface Sink extends ResponseEvents {
+export interface Sink extends Omit<ResponseEvents, 'onData'> {
+  /** Body bytes, with more to come. `written`: call it when they have been written, and do not look at them again. */
+  onData(chunk: Buffer, written: (() => void) | undefined): void
+  /** The response is not complete, and no more of it has arrived for now. */
+  onWait(): void
   /** The upstream takes more of the request body. */
   onDrain(): void
   /** The last event: UPSTREAM_UNREACHABLE, UPSTREAM_INVALID or UPSTREAM_TIMEOUT. */
@@ -47,6 +52,8 @@ export class Connection {
   #keepAlive = false
   #complete = false
   #headTimer: NodeJS.Timeout | undefined
+  /** Of the read that is being parsed. */
+  #lease: Lease | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -58,7 +65,7 @@ export class Connection {
     this.#parser = createParser({
       onInformation: (status) => this.#sink?.onInformation(status),
       onHead: (head) => this.#onHead(head),
-      onData: (chunk) => this.#sink?.onData(chunk),
+      onData: (chunk) => this.#sink?.onData(chunk, this.#lease?.slice()),
       onEnd: (last, trailers) => {
         this.#complete = true
         this.#sink?.onEnd(last, trailers)
@@ -92,16 +99,16 @@ export class Connection {
     this.#socket.write(request.head, 'latin1')
   }
 
-  /** Body bytes. False: wait for `onDrain`. */
+  /** Body bytes, which are no longer the caller's. False: wait for `onDrain`. */
   write(chunk: Buffer): boolean {
-    return this.#socket.write(chunk)
+    return this.#socket.write(chunk, whenWritten(chunk))
   }
 
   /** One chunk of a chunked body. False: wait for `onDrain`. */
   writeChunk(chunk: Buffer): boolean {
     this.#socket.cork()
     this.#socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
-    this.#socket.write(chunk)
+    this.#socket.write(chunk, whenWritten(chunk))
     const more = this.#socket.write('\r\n', 'latin1')
     this.#socket.uncork()
     return more
@@ -142,6 +149,7 @@ export class Connection {
     // Whatever speaks while nobody asked could be taken for the answer to the next request.
     if (this.#sink === undefined) return this.destroy()
     this.answered = true
+    this.#lease = lease(chunk)
     let extra: number
     try {
       extra = this.#parser.feed(chunk)
@@ -149,6 +157,8 @@ export class Connection {
       return this.#fail(error)
     }
     if (this.#complete) return this.#done(extra)
+    this.#lease?.close()
+    this.#sink?.onWait()
     // A head may take as long as a body may be silent, and not that long for every byte.
     if (this.#parser.inHead) this.#headTimer ??= setTimeout(() => this.#onTimeout(), this.#options.timeout)
     else if (this.#headTimer) this.#clearHeadTimer()

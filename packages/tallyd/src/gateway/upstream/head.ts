@@ -148,6 +148,8 @@ const special: Readonly<Record<string, Kind>> = {
   'proxy-authenticate': 'drop',
   'proxy-connection': 'drop',
   te: 'drop',
+  // An announcement only, and node refuses to send it where there will be no trailers.
+  trailer: 'drop',
   upgrade: 'drop',
 }
 const kinds = new Map<string, Kind>()

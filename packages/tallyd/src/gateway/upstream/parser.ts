@@ -32,6 +32,7 @@ const LONGEST_EXTENSION = 256
 /** Enough for 100 and a few 103; an endless stream of them is an attack. */
 const MOST_INFORMATIONAL = 16
 const END_OF_HEAD = Buffer.from('\r\n\r\n', 'latin1')
+const START = 'HTTP/1.'
 const NO_TRAILERS: readonly string[] = []
 
 type State =
@@ -124,7 +125,9 @@ export function createParser(events: ResponseEvents): ResponseParser {
     const found = searchable.indexOf(END_OF_HEAD, Math.max(0, before - 3))
     if (found === -1) {
       if (stored === partial.length) throw invalid(`a head of more than ${LONGEST_HEAD} bytes`)
-      // A peer that never sends CRLF would be waited for; one that sends bare line ends is told at once.
+      // What is no response will not become one: not worth waiting for the rest.
+      if (before < START.length && !START.startsWith(searchable.toString('latin1', 0, Math.min(stored, START.length))))
+        throw invalid('something that is not HTTP/1.1')
       const fresh = searchable.toString('latin1', Math.max(0, before - 1))
       if ((before === 0 && fresh.startsWith('\n')) || /[^\r]\n/.test(fresh)) throw invalid('a head with bare line ends')
       return chunk.length

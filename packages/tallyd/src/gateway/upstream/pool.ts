@@ -5,7 +5,7 @@ import { Connection } from './Connection.ts'
 export interface Pool {
   /**
    * A connection to begin a request on. `unrepeatable`: if the upstream closes an idle connection while the request is
-   * on its way, nobody can tell whether it ran, so only a connection that was in use a moment ago will do.
+   * on its way, there is no telling whether it ran, so only a connection that was in use a moment ago will do.
    */
   take(options: { unrepeatable: boolean; fresh?: boolean }): Connection
   /** Cuts idle connections now, and others when they are done. */

@@ -136,7 +136,7 @@ test('what cannot be opened is named with its reason, and holds no lock', async 
   writeFileSync(garbage, 'this is not a database, whatever its name says'.repeat(100))
   assert.throws(
     () => sqliteStore(garbage),
-    refused('STORE_UNAVAILABLE', /cannot open the store .*tally\.db: file is not a database/),
+    refused('STORE_DAMAGED', /cannot open the store .*tally\.db: file is not a database/),
   )
   rmSync(garbage)
   await sqliteStore(garbage)[Symbol.asyncDispose]()

@@ -24,6 +24,8 @@ const PATIENCE = { sole: 1000, shared: 5000 }
 
 export function connect(options: ConnectOptions): Connection {
   const { schema, access } = options
+  if (options.path === '' || options.path === ':memory:')
+    throw new TypeError('path: expected a file; memoryStore and memoryJar keep nothing')
   const file = ensureFile(options.path)
   const lock = takeLock(file, options)
   let database: DatabaseSync | undefined

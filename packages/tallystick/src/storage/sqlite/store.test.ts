@@ -50,7 +50,7 @@ test('a damaged file refuses, and says so', async () => {
   closeSync(file)
   // Twice, because a store that could not be opened holds no lock.
   for (let time = 0; time < 2; time++)
-    assert.throws(() => sqliteStore(path), { code: 'STORE_UNAVAILABLE', message: /damaged\.db: .*malformed/ })
+    assert.throws(() => sqliteStore(path), { code: 'STORE_DAMAGED', message: /damaged\.db: .*malformed/ })
 })
 
 test('a repeated or refused spend writes nothing to the disk', async () => {

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sats } from '../core/Amount.ts'
+import { TallyError } from '../core/errors.ts'
+import { Key } from '../core/Key.ts'
+import * as Terms from '../core/Terms.ts'
+import { sim } from '../lightning/sim.ts'
+import { memoryStore } from '../storage/memory.ts'
+import type { Quote } from '../storage/Store.ts'
+import type { Offer } from './Offer.ts'
+import { createQuoter, type Quoter } from './quote.ts'
+
+const START = new Date('2026-11-22T12:00:00Z')
+
+const offer: Offer = {
+  service: 'qr',
+  route: 'GET /qr/**',
+  verbs: ['GET', 'HEAD'],
+  pattern: '/qr/**',
+  price: sats(10),
+  mode: { kind: 'uses', uses: 1 },
+  lifetime: 3600,
+}
+
+function setup(): { quoter: Quoter; clock: { now: Date }; again: () => Quoter } {
+  const clock = { now: START }
+  const lightning = sim({ clock: () => clock.now })
+  const store = memoryStore()
+  const key = Key.from('11'.repeat(32))
+  const again = (): Quoter =>
+    createQuoter({ key, store, lightning, clock: () => clock.now, invoiceLifetime: 600, location: 'qr' })
+  return { quoter: again(), clock, again }
+}
+
+const later = (seconds: number): Date => new Date(START.getTime() + seconds * 1000)
+
+test('an invoice that is paid at the last moment still buys half of what a short-lived capability is good for', async () => {
+  for (const lifetime of [60, 300, 3600, 86_400]) {
+    const { quoter, clock } = setup()
+    const short: Offer = { ...offer, mode: { kind: 'pass' }, lifetime }
+    const first = await quoter.quote('a', short)
+    const ends = Terms.decode(first.terms).expires.getTime()
+    assert.ok(ends - first.expires.getTime() >= (lifetime * 1000) / 2, `${lifetime} s`)
+    const length = (first.expires.getTime() - START.getTime()) / 1000
+    clock.now = later(length / 2 - 1)
+    assert.equal((await quoter.quote('a', short)).bolt11, first.bolt11)
+    clock.now = later(length - 1)
+    assert.notEqual((await quoter.quote('a', short)).bolt11, first.bolt11)
+  }
+})
+
+test('whatever changes in an offer makes a new quote, also after a restart', async () => {
+  const { quoter, again } = setup()
+  const before = await quoter.quote('a', offer)
+  const changes: Partial<Offer>[] = [
+    { mode: { kind: 'pass' } },
+    { mode: { kind: 'budget', amount: sats(10) } },
+    { price: sats(5), mode: { kind: 'uses', uses: 2 } },
+    { lifetime: 7200 },
+    { verbs: ['GET', 'HEAD', 'POST'] },
+    { pattern: '/qr/*' },
+  ]
+  const restarted = again()
+  assert.equal((await restarted.quote('a', offer)).bolt11, before.bolt11)
+  for (const change of changes)
+    assert.notEqual(
+      (await restarted.quote('a', { ...offer, ...change })).bolt11,
+      before.bolt11,
+      JSON.stringify(Object.keys(change)),
+    )
+})
+
+test('a clock that is set back and forth never brings back a quote that is over', async () => {
+  const { quoter, clock } = setup()
+  clock.now = later(3600)
+  await quoter.quote('fast', offer)
+  clock.now = START
+  const first = await quoter.quote('a', offer)
+  clock.now = later(590)
+  assert.notEqual((await quoter.quote('a', offer)).bolt11, first.bolt11)
+})
+
+test('one client that floods leaves room for the others, and paying frees its own', async () => {
+  const { quoter } = setup()
+  const refused = (error: unknown): boolean => TallyError.is(error) && error.code === 'NODE_UNAVAILABLE'
+  const route = (i: number): Offer => ({ ...offer, route: `GET /${i}` })
+  const quotes: Quote[] = []
+  await assert.rejects(async () => {
+    for (let i = 0; i <= 10_000; i++) quotes.push(await quoter.quote('flood', route(i)))
+  }, refused)
+  assert.equal(quotes.length, 5000)
+  for (let i = 0; i < 50; i++) await quoter.quote(`somebody-${i}`, offer)
+  await assert.rejects(quoter.quote('flood', route(5000)), refused)
+  for (const { paymentHash } of quotes.slice(0, 100)) quoter.close(paymentHash)
+  await quoter.quote('flood', route(5000))
+})

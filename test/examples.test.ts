@@ -1,0 +1,109 @@
+/** Every example, and all code in the pages of docs/, is run, and prints what is said of it. Commands: test/e2e/pages.test.ts. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { after, describe, test } from 'node:test'
+import { loadConfig } from '../packages/tallyd/src/config.ts'
+import { assertPrints, fences, pages } from './support/pages.ts'
+import { root } from './support/up.ts'
+
+// Below the root, so that package names resolve as they do for a user; dist/ is not committed.
+mkdirSync(path.join(root, 'dist'), { recursive: true })
+const folder = mkdtempSync(path.join(root, 'dist/pages-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** What a program prints. Fails with its errors. */
+async function printed(file: string): Promise<string> {
+  // Files that it keeps are its own, and go with the folder.
+  const cwd = mkdtempSync(path.join(folder, 'cwd-'))
+  const child = spawn(process.execPath, ['--conditions=source', file], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  let out = ''
+  let err = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  assert.equal(code, 0, err)
+  return out
+}
+
+const examples: Record<string, string> = {
+  'buy-with-budget.ts': `\
+call 1: 200, paid 12 sat
+call 2: 200, already bought
+call 3: 200, paid 12 sat
+call 4: 200, already bought
+call 5: BUDGET_EXCEEDED: of 30 sat per day, 24 sat are spent or reserved, and this needs 13 sat with its fee
+spent 24 sat
+`,
+  'embedded-network.ts': `\
+invoice: paid 2000 sat, fee 200 msat
+hold, settled: paid
+hold, cancelled: failed: the payee refused the money: …
+moved by the two: 500050 msat
+`,
+  'narrow-and-hand-on.ts': `\
+intern /forecast/rome: 403 CAVEAT_REFUSED: caveat \`path=/forecast/oslo\` (link intern): the path is /forecast/rome
+intern /forecast/oslo: 200 Sunny.
+intern /forecast/oslo: 200 Sunny.
+intern /forecast/oslo: 402 CAPABILITY_SPENT: \`uses=2\` is used up: 0 left, 1 needed
+I /forecast/rome: 200 Sunny.
+I /forecast/rome: 200 Sunny.
+I /forecast/rome: 200 Sunny.
+I /forecast/rome: 402 CAPABILITY_SPENT: \`uses=5\` is used up: 0 left, 1 needed
+`,
+  'sell-a-handler.ts': `\
+402 Payment Required
+200 Sunny. You paid 10000 msat for /oslo.
+402 CAPABILITY_SPENT
+`,
+}
+
+describe('examples', { concurrency: 2 }, () => {
+  for (const [name, output] of Object.entries(examples))
+    test(`${name} prints what it should`, { timeout: 60_000 }, async () => {
+      const file = path.join(root, 'examples', name)
+      assertPrints(await printed(file), output, `examples/${name}`)
+      assert.ok(readFileSync(file, 'utf8').split('\n').length <= 41, 'an example is read at one glance: 40 lines')
+    })
+
+  test('there is no other', () => {
+    assert.deepEqual(
+      globSync('*.ts', { cwd: path.join(root, 'examples') }).toSorted(),
+      Object.keys(examples).toSorted(),
+    )
+  })
+
+  for (const name of globSync('*.yaml', { cwd: path.join(root, 'examples') }))
+    test(`${name} is a config`, () => {
+      loadConfig(readFileSync(path.join(root, 'examples', name), 'utf8'), name)
+    })
+})
+
+describe('code in docs/', { concurrency: 2 }, () => {
+  for (const page of pages()) {
+    const all = fences(page)
+    test(`${page}: every block is of a kind that is run`, () => {
+      const odd = all.filter(({ language }, i) => {
+        if (language === 'text') return all[i - 1]?.language !== 'ts'
+        return !['ts', 'yaml', 'console'].includes(language)
+      })
+      assert.deepEqual(
+        odd.map(({ at }) => at),
+        [],
+        'expected ts, text right behind it for what it prints, yaml or console',
+      )
+    })
+
+    all.forEach(({ at, language, text }, i) => {
+      const next = all[i + 1]
+      if (language === 'yaml') test(`${at} is a config`, () => void loadConfig(text, at))
+      if (language !== 'ts') return
+      test(`${at} runs and prints what is under it`, { timeout: 60_000 }, async () => {
+        const file = path.join(folder, `${path.basename(page, '.md')}-${i}.ts`)
+        writeFileSync(file, text)
+        assertPrints(await printed(file), next?.language === 'text' ? next.text : '', at)
+      })
+    })
+  }
+})
