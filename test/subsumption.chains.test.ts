@@ -130,10 +130,10 @@ test('what Explain says of each link is true', (t) => {
       const macaroon = added.reduce(Macaroon.append, mint(...root))
       const verdict = attempt(() => Capability.authenticate(macaroon, { key, preimage }))
       assert.equal(refused?.code, typeof verdict === 'string' ? verdict : undefined)
-      let before: readonly Caveat.Caveat[] = []
+      const before: Caveat.Caveat[] = []
       for (const [i, { caveats, comparisons }] of segments.entries()) {
         const own = parsed(caveats.map(({ text }) => text))
-        let so = before
+        const so = [...before]
         for (const { key, relation, example, before: inForce, after: wider } of comparisons) {
           const stated = own.filter((caveat) => caveat.key === key)
           const all = (conditions: readonly Caveat.Caveat[]) => {
@@ -142,11 +142,11 @@ test('what Explain says of each link is true', (t) => {
               one.used.rate <= one.used.uses && list.every((caveat) => allows(caveat, one))
           }
           // The issuer was given nothing, so there each is compared with those before it.
-          const given = i === 0 ? so : before
+          const given = i === 0 ? [...so] : before
           const then = all(given)
           const narrowed = all([...given, ...stated.slice(-1)])
           seen[relation]++
-          so = [...so, ...stated]
+          so.push(...stated)
           if (relation === '⊂' && key !== 'depth') {
             if (!example) unshown++
             else assert.ok(then(asProbe(example)) && !narrowed(asProbe(example)), `${texts.join(' ')}: ${key}`)
@@ -167,7 +167,7 @@ test('what Explain says of each link is true', (t) => {
             assert.ok(!all(parsed([inForce!]))(asProbe(example)), `${texts.join(' ')}: ${key} is not wider`)
           }
         }
-        before = [...before, ...own]
+        before.push(...own)
       }
       if (dead === false) assert.equal(refused, undefined)
     }),
