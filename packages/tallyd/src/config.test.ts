@@ -137,7 +137,7 @@ services:
     'tally.yaml:14:39 pass: expected a duration like "30s", "5m", "1h" or "30d"',
     'tally.yaml:15:7 price: is missing; expected an amount like "10 sat"',
     'tally.yaml:16:7 POST /n: expected `free`, an amount like "10 sat", or a map with `price`',
-    'tally.yaml:17:7 GET /a/../b: path pattern "/a/../b": the segment ".." is neither canonical nor a wildcard',
+    'tally.yaml:17:7 GET /a/../b: path pattern "/a/../b": it is not a path in canonical form',
   ])
 })
 

@@ -9,13 +9,14 @@ import { createGate, type Gate } from 'tallystick/server'
 import { memoryStore, type Store } from 'tallystick/storage'
 import { sqliteStore } from 'tallystick/storage/sqlite'
 import { readSecret, type Config } from './config.ts'
+import { answerAdmin } from './daemon/admin.ts'
 import { verifyEd25519 } from './daemon/ed25519.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
 import { startUpstream, type Upstream } from './demo/upstream.ts'
 import { createGateway, type AccessEntry, type Gateway } from './gateway/server.ts'
 import { createState, masterKey, type State } from './state.ts'
 import { forgetWallet, recordWallet, walletPlace } from './state/wallet.ts'
-import { serveWallet } from './wallet/socket.ts'
+import { servePrivately, serveWallet } from './wallet/socket.ts'
 
 export { demoConfig } from './demo/config.ts'
 
@@ -80,6 +81,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       onTrouble,
     }),
   )
+  await openAdmin(state, gate, parts)
   const { gateway, url } = await listen(options, services, gate)
   parts.use(gateway)
 
@@ -113,6 +115,16 @@ async function openWallet(state: State, { payer }: Network, parts: AsyncDisposab
   return address
 }
 
+/** For the operator: whoever may only pay must not get in here, so it is another socket. */
+async function openAdmin(state: State, gate: Gate, parts: AsyncDisposableStack): Promise<void> {
+  const place = await walletPlace(state, process.platform, 'admin')
+  const { address } = parts.use(
+    await servePrivately({ answers: (request) => answerAdmin(gate, request), listen: place }),
+  )
+  await recordWallet(state, { address, ...('token' in place && { token: place.token }) }, 'admin')
+  parts.defer(() => forgetWallet(state, 'admin'))
+}
+
 /** A hint in every token for whoever finds one; not authenticated, and not where it is sent. */
 function locationOf({ services }: Config): string {
   return services.length === 1 ? services[0]!.name : 'tally'
@@ -129,6 +141,7 @@ async function listen(
     const gateway = createGateway({
       config: { listen: { ...config.listen, port }, origin: config.origin, services },
       gates,
+      desk: gate.desk,
       clock,
       log: (entry) => onEvent({ type: 'request', entry }),
       onTrouble: (error) => onEvent({ type: 'trouble', error }),

@@ -52,7 +52,7 @@ test('help of a group lists its commands', async () => {
   for (const argv of [['token'], ['token', '--help'], ['help', 'token']]) {
     const { code, out } = await run(argv)
     assert.equal(code, 0)
-    assert.match(out, /^  token attenuate /m)
+    assert.match(out, /^  token delegate /m)
   }
 })
 
