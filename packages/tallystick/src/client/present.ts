@@ -105,13 +105,16 @@ async function judgeAnswer(
   if (status !== 402) return 'honoured'
   if (!bought) {
     const reason = offered && reasonOf(offered)
-    if (reason === 'CAPABILITY_SPENT' || reason === 'CAPABILITY_EXPIRED') return 'spent'
+    if (reason !== undefined && OVER.has(reason)) return 'spent'
     if (elsewhere) return 'other'
   }
   if ((await client.purse.confirmed(held)) !== false) return 'spent'
   const age = client.clock().getTime() - held.kept.at.getTime()
   return bought || age < GIVE_UP_AFTER ? 'early' : 'spent'
 }
+
+/** Reasons of a 402 that no waiting mends. */
+const OVER: ReadonlySet<string> = new Set(['CAPABILITY_SPENT', 'CAPABILITY_EXPIRED', 'CAPABILITY_REVOKED'])
 
 /** A payment that settled this long ago and was never honoured will not be; a new call may buy anew. */
 const GIVE_UP_AFTER = 600_000
