@@ -48,9 +48,20 @@ export interface Bought {
   readonly preimage: Uint8Array
 }
 
-export type World = Awaited<ReturnType<typeof openWorld>>
+export interface World extends AsyncDisposable {
+  readonly clock: { now: Date }
+  readonly another: Gate
+  readonly agent: Bought
+  readonly scout: Macaroon.Macaroon
+  readonly helper: Macaroon.Macaroon
+  readonly challenge: (offer: Offer) => Promise<Challenge.Challenge>
+  readonly buy: (offer: Offer, at?: Gate) => Promise<Bought>
+  readonly admit: (authorization: string | undefined, request?: Request) => Promise<Admission>
+  /** Presents a credential, and says what came of it. */
+  readonly attempt: (authorization: string | undefined, request?: Request, at?: Gate) => Promise<Outcome>
+}
 
-export async function openWorld() {
+export async function openWorld(): Promise<World> {
   const clock = { now: START }
   const wallet = sim({ clock: () => clock.now })
   const gateOf = (key: Key): Gate =>
@@ -78,8 +89,8 @@ export async function openWorld() {
     client++
     const target = offer.pattern.replace(/\*+/, 'x')
     const admission = await admit(undefined, { offer, target, method: offer.verbs[0]! }, at)
-    assert.equal(admission.kind, 'challenge')
-    const { headers } = (admission as Extract<Admission, { kind: 'challenge' }>).answer
+    assert.ok(admission.kind === 'challenge')
+    const { headers } = admission.answer
     return Challenge.parse(headers.flatMap(([name, value]) => (name === 'www-authenticate' ? [value] : [])))[0]!
   }
 
@@ -110,8 +121,6 @@ export async function openWorld() {
 
   return {
     clock,
-    wallet,
-    gate,
     another,
     agent,
     scout,
@@ -119,8 +128,7 @@ export async function openWorld() {
     challenge,
     buy,
     admit,
-    /** Presents a credential, and says what came of it. */
-    async attempt(authorization: string | undefined, request: Request = {}, at: Gate = gate): Promise<Outcome> {
+    async attempt(authorization, request = {}, at = gate) {
       return outcomeOf(await admit(authorization, request, at))
     },
     async [Symbol.asyncDispose]() {

@@ -8,7 +8,7 @@
  *
  * `authenticate` does all that does not depend on the request, so its result can be kept; `authorize` does the rest.
  */
-import { equalConstantTime, fromUtf8, randomBytes, toHex, type Bytes } from './bytes.ts'
+import { equalConstantTime, randomBytes, toHex, type Bytes } from './bytes.ts'
 import * as Caveat from './Caveat.ts'
 import type { CaveatLike } from './Caveat.ts'
 import { paidOver } from './caveats/paid.ts'
@@ -24,6 +24,7 @@ import * as Identifier from './Identifier.ts'
 import type { Key } from './Key.ts'
 import { checkNotEmpty, MAX_METERS, overCount, refusal, trace, type Placed } from './Lineage.ts'
 import * as Macaroon from './Macaroon.ts'
+import { isL402, isProfiled, keyOf, textsOf } from './profiled.ts'
 import { dateOf, handsOf, rootKey, type Hand } from './Outline.ts'
 import { meterTag } from './tags.ts'
 

@@ -46,8 +46,8 @@ const codeOf = (admission: Admission): string => (admission.kind === 'refused' ?
 /** Buys, narrows and binds. */
 async function delegated(gate: Gate, wallet: Lightning): Promise<string> {
   const admission = await gate.admit(call(), offer)
-  assert.equal(admission.kind, 'challenge')
-  const { answer } = admission as Extract<Admission, { kind: 'challenge' }>
+  assert.ok(admission.kind === 'challenge')
+  const { answer } = admission
   const { macaroon, invoice } = JSON.parse(answer.body) as { macaroon: string; invoice: string }
   const paid = await wallet.pay({ bolt11: invoice, maxFee: sats(1) })
   const { preimage } = paid as { preimage: Uint8Array }
