@@ -6,7 +6,17 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { sqliteStore } from 'tallystick/storage/sqlite'
 import type { Fault } from './storeChild.ts'
-import { attemptKey, chargeOf, LIMIT, METER, now, quoteOf } from './storeFixture.ts'
+import {
+  attemptKey,
+  chargeOf,
+  LIMIT,
+  METER,
+  now,
+  quoteOf,
+  RESERVED,
+  RESERVED_UNTIL,
+  revocation,
+} from './storeFixture.ts'
 import { newFile, run, start, type Line } from './storeRun.ts'
 
 const granted = (said: readonly Line[]): readonly Line[] => said.filter((line) => line['ok'] === true)
@@ -36,6 +46,14 @@ async function checkLeftovers(path: string, said: readonly Line[]): Promise<{ re
     assert.equal(await store.cursor(), '1')
   }
 
+  const [above, below] = [await store.used(RESERVED[0]), await store.used(RESERVED[1])]
+  const reserved = said.some((line) => 'reserved' in line)
+  assert.ok(below === 0n && (above === 5n || (above === 0n && !reserved)), `${above} reserved`)
+  const ruled = said.some((line) => 'ruled' in line)
+  if (ruled) assert.equal(store.against(revocation.tag)?.revoked, true)
+  await store.sweep(RESERVED_UNTIL)
+  assert.equal(await store.used(RESERVED[0]), 0n)
+
   const before = await store.used(METER)
   const spends = await Promise.all(
     Array.from({ length: 200 }, (_, index) =>
@@ -64,6 +82,9 @@ const faults: Readonly<Record<string, Fault & { readonly lost: number }>> = {
   'behind COMMIT, before anybody knows': { phase: 'wave', sql: 'COMMIT', when: 'after', nth: 1, lost: 20 },
   'in a refund': { phase: 'refund', sql: 'UPDATE meters', when: 'after', nth: 1, lost: 0 },
   'behind a refund, before anybody knows': { phase: 'refund', sql: 'COMMIT', when: 'after', nth: 1, lost: -1 },
+  'in a reservation': { phase: 'reserve', sql: 'INSERT INTO reservations', when: 'before', nth: 1, lost: 0 },
+  'behind a reservation, before anybody knows': { phase: 'reserve', sql: 'COMMIT', when: 'after', nth: 1, lost: 0 },
+  'behind a ruling, before anybody knows': { phase: 'rule', sql: 'COMMIT', when: 'after', nth: 1, lost: 0 },
   'in a sweep': { phase: 'sweep', sql: 'DELETE FROM meters', when: 'after', nth: 1, lost: 0 },
   'in a checkpoint': { phase: 'checkpoint', when: 'after', nth: 0, lost: 0 },
 }

@@ -20,6 +20,8 @@ import {
   otherMeter,
   purchaseOf,
   quoteOf,
+  reservation,
+  revocation,
   WAVE,
   WAVES,
 } from './storeFixture.ts'
@@ -81,6 +83,13 @@ async function program(path: string): Promise<void> {
   await store.settle({ paymentHash: quoteOf(1).paymentHash, at: now, cursor: '1' })
   say({ settled: 1 })
   const { paymentHash } = quoteOf(2, longAgo)
+  enter('reserve')
+  await store.reserve({ paymentHash, ...reservation })
+  say({ reserved: 5 })
+  enter('rule')
+  await store.rule(revocation)
+  say({ ruled: 1 })
+  enter('quote')
   await store.open(quoteOf(2, longAgo))
   await store.spend({ key: 'old', paymentHash, charges: [chargeOf(otherMeter(0), longAgo)], at: longAgo })
 

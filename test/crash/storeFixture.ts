@@ -1,6 +1,6 @@
 /** What parent and child of the store's crash tests both know. */
 import { msats, sats, type Charge } from 'tallystick/core'
-import type { Cap, Purchase, Quote } from 'tallystick/storage'
+import type { Cap, Purchase, Quote, Ruling } from 'tallystick/storage'
 
 export const now = new Date('2026-01-15T12:00:00Z')
 /** Long enough ago to be swept. */
@@ -23,6 +23,24 @@ export const chargeOf = (meter: string, expires = new Date('2027-01-01T00:00:00Z
   caveat: `uses=${LIMIT}`,
   link: undefined,
 })
+
+/** Meters of which one reserves from the other, and for how long. */
+export const RESERVED = [otherMeter(0xaaaa), otherMeter(0xbbbb)] as const
+export const RESERVED_UNTIL = new Date('2026-01-15T13:00:00Z')
+export const reservation = {
+  charges: RESERVED.map((meter) => ({ ...chargeOf(meter), cost: 5n })),
+  at: now,
+  until: RESERVED_UNTIL,
+}
+
+export const revocation: Ruling = {
+  tag: 'cd'.repeat(32),
+  tokenId: new Uint8Array(32).fill(0xcd),
+  link: undefined,
+  caveat: undefined,
+  at: now,
+  until: undefined,
+}
 
 const hashOf = (index: number): Uint8Array => {
   const hash = new Uint8Array(32).fill(7)

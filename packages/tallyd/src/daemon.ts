@@ -11,13 +11,14 @@ import { createGate, type Gate } from 'tallystick/server'
 import { memoryStore, type Store } from 'tallystick/storage'
 import { sqliteStore } from 'tallystick/storage/sqlite'
 import { readSecret, type Config } from './config.ts'
+import { answerAdmin } from './daemon/admin.ts'
 import { verifyEd25519 } from './daemon/ed25519.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
 import { startUpstream, type Upstream } from './demo/upstream.ts'
 import { createGateway, type AccessEntry, type Gateway } from './gateway/server.ts'
 import { createState, masterKey, type State } from './state.ts'
-import { forgetWallet, recordWallet, walletPlace } from './state/wallet.ts'
-import { serveWallet } from './wallet/socket.ts'
+import { forgetWallet, recordWallet, walletPlace, type WalletPlace } from './state/wallet.ts'
+import { servePrivately, serveWallet } from './wallet/socket.ts'
 
 export { demoConfig } from './demo/config.ts'
 
@@ -82,6 +83,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       onTrouble,
     }),
   )
+  await openAdmin(state, gate, parts)
   const { gateway, url } = await listen(options, services, gate)
   parts.use(gateway)
 
@@ -109,13 +111,28 @@ function openStore({ store }: Config): Store {
 /** With a network inside this process nobody else could pay, so its payer is always served. */
 async function openWallet(state: State, { payer }: Network, parts: AsyncDisposableStack): Promise<string> {
   const place = await walletPlace(state)
-  // The socket may need a directory of its own, which would be left behind at every stop.
-  if ('socket' in place && dirname(place.socket) !== state.dir)
-    parts.defer(() => rmdir(dirname(place.socket)).catch(() => {}))
+  leaveNoDirectory(state, place, parts)
   const { address } = parts.use(await serveWallet({ payer, listen: place }))
   await recordWallet(state, { address, ...('token' in place && { token: place.token }) })
   parts.defer(() => forgetWallet(state))
   return address
+}
+
+/** For the operator: whoever may only pay must not get in here, so it is another socket. */
+async function openAdmin(state: State, gate: Gate, parts: AsyncDisposableStack): Promise<void> {
+  const place = await walletPlace(state, process.platform, 'admin')
+  leaveNoDirectory(state, place, parts)
+  const { address } = parts.use(
+    await servePrivately({ answers: (request) => answerAdmin(gate, request), listen: place }),
+  )
+  await recordWallet(state, { address, ...('token' in place && { token: place.token }) }, 'admin')
+  parts.defer(() => forgetWallet(state, 'admin'))
+}
+
+/** A socket may need a directory of its own, which would be left behind at every stop. */
+function leaveNoDirectory(state: State, place: WalletPlace, parts: AsyncDisposableStack): void {
+  if ('socket' in place && dirname(place.socket) !== state.dir)
+    parts.defer(() => rmdir(dirname(place.socket)).catch(() => {}))
 }
 
 /** A hint in every token for whoever finds one; not authenticated, and not where it is sent. */

@@ -5,6 +5,12 @@ import { doctor } from './doctor.ts'
 import { fetchCommand } from './fetch.ts'
 import { gateway } from './gateway.ts'
 import { tokenDelegate } from './tokenDelegate.ts'
+import { tokenMint } from './tokenMint.ts'
+import { tokenExplain } from './tokenExplain.ts'
+import { tokenDischarge } from './tokenDischarge.ts'
+import { tokenKey } from './tokenKey.ts'
+import { tokenRevoke } from './tokenRevoke.ts'
+import { tokenRestrict } from './tokenRestrict.ts'
 import { tokenInspect } from './tokenInspect.ts'
 import { tokenVerify } from './tokenVerify.ts'
 import { up } from './up.ts'
@@ -15,7 +21,13 @@ export const commands: readonly Command[] = [
   fetchCommand,
   tokenInspect,
   tokenDelegate,
+  tokenExplain,
+  tokenRevoke,
+  tokenKey,
+  tokenDischarge,
+  tokenMint,
   tokenVerify,
+  tokenRestrict,
   configCheck,
   doctor,
 ]

@@ -5,6 +5,8 @@ import { defineCommand, type Context } from './Command.ts'
 import { exits, type ExitCode } from './exit.ts'
 import { bodyAsJson, checkOutput, headersAsJson, writeResponse } from './fetchOutput.ts'
 import { readFetchRequest, type FetchRequest } from './fetchRequest.ts'
+import { handedFetch } from './handedFetch.ts'
+import { holderOption } from './holderKey.ts'
 import { createProgress, silent } from './progress.ts'
 import { quoteAsJson, quoteAsText } from './quote.ts'
 import { jarOption } from './tokenInput.ts'
@@ -33,6 +35,9 @@ const options = {
     help: 'and so much for routing it (default: 1 %, or 3 sat if that is more)',
   },
   'dry-run': { type: 'flag', help: 'show the price and what it buys; pay nothing' },
+  token: { type: 'value', value: 'FILE', help: 'present this token, which somebody handed on, and never pay' },
+  discharge: { type: 'value', value: 'FILE', many: true, help: 'with --token: what a third party said for it' },
+  holder: { ...holderOption, help: 'with --token: your key, if it is bound to one' },
   wallet: walletOption,
   jar: jarOption,
 } as const
@@ -44,11 +49,12 @@ export const fetchCommand = defineCommand({
   maxArgs: 1,
   options,
   notes: `What was bought is kept in the jar and used again while it lasts. Nothing is paid twice: after a crash, repeat the
-command. A dry run still sends the request; a server that asks for nothing will answer it.`,
+command. With --token nothing is ever paid, and whatever the server says of the token is the answer. A dry run still sends the request; a server that asks for nothing will answer it.`,
   examples: [
     ['tally fetch http://127.0.0.1:8402/qr/hello -o hello.svg', 'pay up to 100 sat, save the answer'],
     ['tally fetch --dry-run http://127.0.0.1:8402/qr/hello', 'what would it cost?'],
     ["tally fetch --max-cost '5 sat' --json http://127.0.0.1:8402/text/hello", 'for scripts'],
+    ['tally fetch --token scout.token http://127.0.0.1:8402/qr/hello', 'with what was handed to you'],
     ["tally fetch -X PUT -H 'content-type: text/plain' -d @note.txt https://example.com/notes/1", 'as with curl'],
   ],
   async run(context) {
@@ -64,6 +70,11 @@ command. A dry run still sends the request; a server that asks for nothing will 
     const progress = json ? silent : createProgress(io, style)
     try {
       if (options['dry-run']) return await dryRun(context, request, abort.signal)
+      if (options.token !== undefined) {
+        const response = await (await handedFetch(io, options.token, options, request.url))(request.url, initOf(request, abort.signal))
+        await progress.end()
+        return await writeResult(context, response)
+      }
       const wallet = openWallet(io, options.wallet)
       await using jar = await openJar(io, options.jar)
       const pay = payingFetch({

@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import * as fc from 'fast-check'
-import { Amount, Bytes, Capability, Caveat, Credential, Key, Macaroon, sha256, TallyError } from 'tallystick/core'
+import {
+  Amount,
+  Bytes,
+  Capability,
+  Caveat,
+  Credential,
+  Discharge,
+  HolderKey,
+  Key,
+  Macaroon,
+  sha256,
+  TallyError,
+} from 'tallystick/core'
 import { sqliteJar } from 'tallystick/storage/sqlite'
 import { main } from '../main.ts'
 import { testIo, type TestIoOptions } from './testIo.ts'
@@ -86,53 +98,152 @@ test('inspect shows caveats it does not know, made safe for the terminal', async
   assert.ok(!out.includes('\u001b'))
 })
 
-test('attenuate makes a narrower token that verifies, and refuses to widen', async () => {
-  const argv = ['token', 'attenuate', credential, '--link', 'bot', '--path', '/qr/*', '--uses', '2', '--expires', '5m']
-  const { code, out, err } = await run([...argv, '--verb', 'GET', '--caveat', 'after=1'])
-  assert.equal(code, 0)
-  assert.match(err, /also needs the preimage/)
-  const child = Macaroon.fromBase64(out.trim())
-  const texts = child.caveats.slice(7).map(({ id }) => Bytes.fromUtf8(id).replace(/#.*/, '#'))
-  assert.deepEqual(texts, [
+const delegate = (...argv: readonly string[]) => run(['token', 'delegate', ...argv])
+
+const textsOf = (text: string, from: number): readonly string[] =>
+  parseToken(text)
+    .macaroon.caveats.slice(from)
+    .map(({ id }) => Bytes.fromUtf8(id).replace(/(#|paid=).*/, '$1'))
+
+test('delegate makes a narrower token that needs no preimage and verifies', async () => {
+  const { code, out, err } = await delegate(
+    ...[credential, '--to', 'bot', '--path', '/qr/*', '--uses', '2', '--for', '5m'],
+    ...['--verb', 'GET', '--caveat', 'after=1', '--budget', '10 sat', '--net', '10.0.0.0/8', '--rate', '1/60'],
+  )
+  assert.deepEqual([code, err], [0, ''])
+  assert.match(out, /^L402 [A-Za-z0-9+/]+=*:\n$/)
+  assert.ok(!out.includes('22'.repeat(32)))
+  assert.deepEqual(textsOf(out, 7), [
     'link=bot#',
+    `expires=${now.getTime() / 1000 + 300}`,
     'verb=GET',
     'path=/qr/*',
+    'net=10.0.0.0/8',
     'uses=2',
-    `expires=${now.getTime() / 1000 + 300}`,
+    'budget=10000msat',
+    'rate=1/60',
     'after=1',
+    'paid=',
   ])
-  Capability.authenticate(child, { key, preimage })
+  Capability.authenticate(parseToken(out).macaroon, { key, issued: preimage })
 
-  const wider = await run(['token', 'attenuate', bare, '--path', '/**'])
-  assert.equal(wider.code, 1)
-  assert.match(wider.err, /^error CAVEAT_WIDENS: .*\nfix: A caveat may only narrow/)
-  assert.equal(wider.out, '')
+  const again = await delegate(out.trim(), '--to', 'helper', '--uses', '1')
+  assert.deepEqual(textsOf(again.out, 17), ['link=helper#', 'uses=1'])
+  Capability.authenticate(parseToken(again.out).macaroon, { key, issued: preimage })
 })
 
-test('attenuate hands out the preimage only when told to, and says what that means', async () => {
-  const { out, err } = await run(['token', 'attenuate', credential, '--uses', '1', '--show-preimage'])
-  const [given] = Credential.parse({ authorization: [out.trim()] })
-  assert.deepEqual(given?.preimage, preimage)
-  assert.match(err, /use that one in full/)
-  const unknown = await run(['token', 'attenuate', bare, '--uses', '1', '--show-preimage'])
-  assert.equal(unknown.code, 2)
+test('delegate cuts down what asks for more, says so, and refuses what leaves nothing', async () => {
+  const { code, out, err } = await delegate(credential, '--to', 'bot', '--path', '/**', '--for', '2h', '--uses', '9')
+  assert.equal(code, 0)
+  assert.deepEqual(textsOf(out, 7), ['link=bot#', `expires=${expires.getTime() / 1000}`, 'path=/qr/**', 'uses=5', 'paid='])
+  assert.match(err, /^path=\/\*\* is more than the token has; written: path=\/qr\/\*\*$/m)
+  const none = await delegate(credential, '--to', 'bot', '--path', '/text/**')
+  assert.equal(none.code, 1)
+  assert.match(none.err, /^error CAVEAT_EMPTY: .*\nfix: /)
 })
 
-test('attenuate refuses a wrong command line', async () => {
+test('delegate writes a file that only we can read, over one that others could', async () => {
+  const file = join(dir, 'bot.token')
+  writeFileSync(file, 'old', { mode: 0o644 })
+  const { code, out, err } = await delegate(credential, '--to', 'bot', '-o', 'bot.token', '--json')
+  assert.equal(code, 0, err)
+  const { file: written, caveats } = JSON.parse(out) as { file: string; caveats: string[] }
+  assert.equal(written, file)
+  assert.deepEqual(caveats.map((text) => text.slice(0, 5)), ['link=', 'paid='])
+  assert.ok(!out.includes(textsOf(readFileSync(file, 'utf8'), 0).join()))
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+})
+
+test('delegate refuses a wrong command line, and tokens it could not hand on', async () => {
+  const to = ['--to', 'bot']
   for (const wrong of [
     [],
-    ['--uses', 'many'],
-    ['--budget', '10'],
-    ['--expires', 'soon'],
-    ['--expires', '2026-99-99'],
-    ['--link', 'No Blanks'],
-    ['--path', 'qr'],
-    ['--caveat', 'colour=red'],
+    ['--to', 'No Blanks'],
+    [...to, '--uses', 'many'],
+    [...to, '--uses', '0'],
+    [...to, '--budget', '10'],
+    [...to, '--for', 'soon'],
+    [...to, '--for', '2026-99-99'],
+    [...to, '--path', 'qr'],
+    [...to, '--net', '10.0.0.1/8'],
+    [...to, '--rate', '10/m'],
+    [...to, '--key', 'ed25519:short'],
+    [...to, '--caveat', 'colour=red'],
   ]) {
-    const { code, err } = await run(['token', 'attenuate', bare, ...wrong])
+    const { code, err } = await delegate(credential, ...wrong)
     assert.equal(code, 2, wrong.join(' '))
-    assert.match(err, wrong.length === 0 ? /^error USAGE: say how/ : new RegExp(`^error USAGE: ${wrong[0]}: `))
+    assert.match(err, wrong.length === 0 ? /^error USAGE: say whom/ : new RegExp(`^error USAGE: ${wrong.at(-2)}: `))
   }
+  assert.match((await delegate(bare, ...to)).err, /^error USAGE: only the macaroon was given/)
+  const stock = Macaroon.append(Macaroon.mint(new Uint8Array(32), parent.identifier, 'x'), 'services=qr:0')
+  const foreign = Credential.format({ scheme: 'L402', macaroon: Macaroon.toBase64(stock), preimage })
+  assert.match((await delegate(foreign, ...to, '--uses', '1')).err, /^error CAPABILITY_UNPROFILED: .*may ignore `link=bot/)
+})
+
+test('explain shows per link and dimension what is weaker, and judges a request', async () => {
+  const scout = (await delegate(credential, '--to', 'scout', '--verb', 'GET', '--uses', '2')).out.trim()
+  const shown = await run(['token', 'explain', scout, '--no-color'], { tty: true })
+  assert.equal(shown.code, 0, shown.err)
+  assert.match(shown.out, /^minted by the issuer\n/)
+  assert.match(shown.out, /^handed to scout \(as its giver called it: scout#/m)
+  assert.match(shown.out, /^ {2}⊂ verb +verb=GET,HEAD → verb=GET +no longer: method HEAD/m)
+  assert.match(shown.out, /^ {2}⊂ uses +uses=5 → uses=2 +no longer: after 2 calls/m)
+  assert.match(shown.out, /^Unauthenticated: /m)
+
+  const refused = await run(['token', 'explain', scout, '--request', 'POST http://a.example/qr/x'])
+  assert.equal(refused.code, 1, refused.err)
+  const { request, authenticated } = JSON.parse(refused.out) as {
+    authenticated: boolean
+    request: { allowed: boolean; refusals: { caveat: string; link?: string }[] }
+  }
+  assert.equal(authenticated, false)
+  assert.deepEqual([request.allowed, request.refusals.map(({ caveat }) => caveat)], [false, ['verb=GET,HEAD', 'verb=GET']])
+})
+
+test('explain compares with a parent and needs the key to call anything genuine', async () => {
+  const given = await run(['token', 'mint', '--service', 'qr', '--for', '1d', '--uses', '9', '--key', 'issuer.key'])
+  assert.equal(given.code, 0, given.err)
+  const child = (await delegate(given.out.trim(), '--to', 'a', '--uses', '3')).out.trim()
+  const good = await run(['token', 'explain', child, '--parent', given.out.trim(), '--key', 'issuer.key'])
+  const { authenticated, parent } = JSON.parse(good.out) as {
+    authenticated: boolean
+    parent: { within: boolean; descends: boolean }
+  }
+  assert.deepEqual([good.code, authenticated, parent.within, parent.descends], [0, true, true, true])
+  const wide = await run(['token', 'explain', given.out.trim(), '--parent', child])
+  assert.equal(wide.code, 1)
+  assert.equal((JSON.parse(wide.out) as { parent: { within: boolean } }).parent.within, false)
+  writeFileSync(join(dir, 'strange.key'), '66'.repeat(32))
+  assert.match((await run(['token', 'explain', child, '--key', 'strange.key'])).err, /^error CAPABILITY_INVALID/)
+})
+
+test('key, handoff, condition and discharge: made by commands, accepted by the issuer', async () => {
+  const [first, second] = [await run(['token', 'key', 'a.key']), await run(['token', 'key', 'b.key'])]
+  assert.match(first.out, /^ed25519:[A-Za-z0-9_-]{43}\n$/)
+  assert.equal((await run(['token', 'key', 'a.key'])).out, first.out)
+  const held = (await delegate(credential, '--to', 'a', '--key', first.out.trim())).out.trim()
+  const taken = await delegate(held, '--to', 'b', '--key', second.out.trim())
+  assert.equal(taken.code, 1, 'only the holder of the first key can hand it to another')
+  const handed = (await delegate(held, '--to', 'b', '--key', second.out.trim(), '--holder', 'a.key')).out.trim()
+  const ed25519 = HolderKey.verify
+  Capability.authenticate(parseToken(handed).macaroon, { key, issued: preimage, ed25519 })
+
+  writeFileSync(join(dir, 'shared.key'), '77'.repeat(32))
+  const asking = (await delegate(credential, '--to', 'c', '--ask', 'https://auth.example', '--ask-key', 'shared.key')).out
+  const { asks } = JSON.parse((await run(['token', 'inspect', asking.trim()])).out) as { asks: { id: string }[] }
+  assert.match(asks[0]!.id, /^c#[0-9a-f]{32}$/)
+  const said = await run(['token', 'discharge', asks[0]!.id, '--key', 'shared.key', '--for', '10m'])
+  const { macaroon } = parseToken(asking)
+  const discharges = Discharge.bind(macaroon, [Macaroon.fromBase64(said.out.trim())])
+  Capability.authenticate(macaroon, { key, issued: preimage, discharges })
+  assert.throws(() => Capability.authenticate(macaroon, { key, issued: preimage }), { code: 'DISCHARGE_INVALID' })
+})
+
+test('revoke without a gateway that runs says so', async () => {
+  const { code, err } = await run(['token', 'revoke', bare])
+  assert.equal(code, 5)
+  assert.match(err, /^error SERVER_UNREACHABLE: no gateway runs /)
+  assert.match((await run(['token', 'revoke', bare, '--as', credential])).err, /^error USAGE: say where the gateway is/)
 })
 
 test('verify tells a genuine token, what it allows, and why not', async () => {
@@ -236,6 +347,6 @@ test('without TOKEN the newest of the jar is meant; only what still works is nar
   assert.match(shown.out, new RegExp(`^payment hash +${Bytes.toHex(spent)}$`, 'm'))
   assert.match(shown.out, /^bought +10 sat to http:\/\/127\.0\.0\.1:1, 30 min ago; used up or no longer honoured$/m)
   assert.match(shown.out, /^preimage +known, hidden/m)
-  const narrowed = Macaroon.fromBase64((await run(['token', 'attenuate', '--uses', '1', '--jar', jarFile])).out.trim())
-  Capability.authenticate(narrowed, { key, preimage })
+  const narrowed = await delegate('--to', 'bot', '--uses', '1', '--jar', jarFile)
+  Capability.authenticate(parseToken(narrowed.out).macaroon, { key, issued: preimage })
 })

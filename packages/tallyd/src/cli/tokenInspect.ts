@@ -32,7 +32,7 @@ export const tokenInspect = defineCommand({
     const caveats = token.macaroon.caveats.map((caveat) => describe(caveat, now))
     const facts = factsOf(token, { now, showPreimage: options['show-preimage'] })
     if (json || !io.stdout.isTTY) await io.stdout.write(`${JSON.stringify(asJson(token, facts, caveats), null, 2)}\n`)
-    else await io.stdout.write(asTable(facts, caveats, style))
+    else await io.stdout.write(asTable(token, facts, caveats, style))
     return exits.OK.code
   },
 })
@@ -63,6 +63,17 @@ function factsOf(token: TokenInput, { now, showPreimage }: { now: Date; showPrei
   }
 }
 
+interface Ask {
+  readonly location: string
+  readonly id: string
+}
+
+function asksOf({ caveats }: Macaroon.Macaroon): readonly Ask[] {
+  return caveats.flatMap(({ id, vid, location = '' }) =>
+    vid === undefined ? [] : [{ location, id: Buffer.from(id).toString('utf8') }],
+  )
+}
+
 /** Whoever wrote the earliest time wins: all caveats must hold. */
 function earliestExpiry(macaroon: Macaroon.Macaroon): Date | undefined {
   const times = macaroon.caveats.flatMap(({ id }) => {
@@ -82,6 +93,8 @@ function asJson(token: TokenInput, facts: Facts, caveats: readonly Described[]):
     preimage: facts.preimage,
     expires: facts.expires?.toISOString() ?? null,
     caveats,
+    // What to send to whoever gives the discharges.
+    asks: asksOf(token.macaroon),
     ...(kept && {
       bought: { origin: kept.origin, amount: Amount.format(kept.amount), at: kept.at.toISOString(), state: kept.state },
     }),
@@ -89,13 +102,14 @@ function asJson(token: TokenInput, facts: Facts, caveats: readonly Described[]):
   }
 }
 
-function asTable(facts: Facts, caveats: readonly Described[], style: Style): string {
+function asTable({ macaroon }: TokenInput, facts: Facts, caveats: readonly Described[], style: Style): string {
   const head = columns([
     [style.dim('from'), printable(facts.location) || '(not said)'],
     [style.dim('payment hash'), facts.paymentHash],
     [style.dim('token id'), facts.tokenId],
     [style.dim('preimage'), facts.preimage],
     [style.dim('expires'), facts.expiry],
+    ...asksOf(macaroon).map(({ location, id }) => [style.dim('asks'), printable(`${location} for ${id}`)]),
     ...(facts.bought === undefined ? [] : [[style.dim('bought'), printable(facts.bought)]]),
   ])
   const table = columns([

@@ -64,10 +64,10 @@ export class BodyCheck {
     return before
   }
 
-  /** The rest; throws SEAL_INVALID when it is not the body that was sealed. */
+  /** The rest; throws BODY_MISMATCH when it is not the body that was sealed. */
   end(): Buffer | undefined {
     if (!Bytes.equalConstantTime(this.#hash.digest(), this.#expected))
-      throw new TallyError('SEAL_INVALID', 'the body is not the one that the request was sealed with')
+      throw new TallyError('BODY_MISMATCH', 'the body is not the one that the request was sealed with')
     return this.#held
   }
 }

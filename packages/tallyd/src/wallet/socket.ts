@@ -10,7 +10,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { TallyError } from 'tallystick/core'
 import type { Payer } from 'tallystick/lightning'
 import { MAX_BODY } from 'tallystick/lightning/walletd'
-import { answerWallet, type WalletAnswer } from './routes.ts'
+import { answerWallet, type WalletAnswer, type WalletRequest } from './routes.ts'
 
 export type WalletListen =
   | { readonly socket: string }
@@ -23,10 +23,17 @@ export interface WalletServer extends AsyncDisposable {
 }
 
 /** Throws PORT_TAKEN when another process serves there, and takes over a socket that a crash left behind. */
-export async function serveWallet(options: { payer: Payer; listen: WalletListen }): Promise<WalletServer> {
-  const { payer, listen } = options
+export function serveWallet({ payer, listen }: { payer: Payer; listen: WalletListen }): Promise<WalletServer> {
+  return servePrivately({ answers: (request) => answerWallet(payer, request), listen })
+}
+
+export type Answers = (request: WalletRequest) => Promise<WalletAnswer>
+
+/** The same for answers to other questions. */
+export async function servePrivately(options: { answers: Answers; listen: WalletListen }): Promise<WalletServer> {
+  const { answers, listen } = options
   const token = 'token' in listen ? listen.token : undefined
-  const server = createServer((request, response) => void serve(payer, token, request, response))
+  const server = createServer((request, response) => void serve(answers, token, request, response))
   if ('socket' in listen) await listenPrivately(server, listen.socket)
   else await listening(server, () => server.listen(listen.port, '127.0.0.1'), `127.0.0.1:${listen.port}`)
   return {
@@ -42,14 +49,14 @@ export async function serveWallet(options: { payer: Payer; listen: WalletListen 
 }
 
 async function serve(
-  payer: Payer,
+  answers: Answers,
   token: string | undefined,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const gone = new AbortController()
   response.on('close', () => gone.abort())
-  const { status, body } = await answer(payer, token, request, gone.signal)
+  const { status, body } = await answer(answers, token, request, gone.signal)
   if (response.destroyed) return
   const type = status === 200 ? 'application/json' : 'application/problem+json'
   response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close' })
@@ -57,7 +64,7 @@ async function serve(
 }
 
 async function answer(
-  payer: Payer,
+  answers: Answers,
   token: string | undefined,
   request: IncomingMessage,
   signal: AbortSignal,
@@ -75,7 +82,7 @@ async function answer(
     )
     return { status: refused.status, body: refused.toProblem() }
   }
-  return answerWallet(payer, { method, path, body, signal })
+  return answers({ method, path, body, signal })
 }
 
 async function read(request: IncomingMessage): Promise<string | undefined> {

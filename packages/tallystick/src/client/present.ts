@@ -106,13 +106,16 @@ async function judgeAnswer(
   if (!bought) {
     const reason = offered && reasonOf(offered)
     if (reason?.code === 'CAPABILITY_SPENT') return reason.left ? 'other' : 'spent'
-    if (reason?.code === 'CAPABILITY_EXPIRED') return 'spent'
+    if (reason && OVER.has(reason.code)) return 'spent'
     if (elsewhere) return 'other'
   }
   if ((await client.purse.confirmed(held)) !== false) return 'spent'
   const age = client.clock().getTime() - held.kept.at.getTime()
   return bought || age < GIVE_UP_AFTER ? 'early' : 'spent'
 }
+
+/** Reasons of a 402 that no waiting mends. */
+const OVER: ReadonlySet<string> = new Set(['CAPABILITY_EXPIRED', 'CAPABILITY_REVOKED'])
 
 /** A payment that settled this long ago and was never honoured will not be; a new call may buy anew. */
 const GIVE_UP_AFTER = 600_000

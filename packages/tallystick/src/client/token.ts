@@ -3,13 +3,13 @@
  * on the way is then of no use for another request, nor a second time.
  */
 import { equalConstantTime, type Bytes } from '../core/bytes.ts'
-import * as Capability from '../core/Capability.ts'
 import * as Credential from '../core/Credential.ts'
 import * as Discharge from '../core/Discharge.ts'
 import { TallyError } from '../core/errors.ts'
 import type { HolderKey } from '../core/HolderKey.ts'
 import * as HolderProof from '../core/HolderProof.ts'
 import * as Macaroon from '../core/Macaroon.ts'
+import { isProfiled } from '../core/profiled.ts'
 import * as RequestSeal from '../core/RequestSeal.ts'
 import type { Outgoing } from './request.ts'
 
@@ -37,7 +37,7 @@ export function readToken(
 function readSealable(text: string): Macaroon.Macaroon | undefined {
   try {
     const macaroon = Macaroon.fromBase64(text)
-    return Capability.isProfiled(macaroon) ? macaroon : undefined
+    return isProfiled(macaroon) ? macaroon : undefined
   } catch (error) {
     if (TallyError.is(error)) return undefined
     throw error

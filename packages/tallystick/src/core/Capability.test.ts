@@ -284,6 +284,7 @@ test('only authorize makes a Grant, and only authenticate what it takes: the typ
     hands: [],
     ends: new Map(),
     demands: { paid: undefined, seal: undefined, req: undefined, holder: undefined },
+    given: false,
     needsBody: false,
   }
   assert.deepEqual(Object.keys(written).toSorted(), Object.keys(grant).toSorted())

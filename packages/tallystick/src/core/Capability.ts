@@ -8,7 +8,7 @@
  *
  * `authenticate` does all that does not depend on the request, so its result can be kept; `authorize` does the rest.
  */
-import { equalConstantTime, fromUtf8, randomBytes, toHex, type Bytes } from './bytes.ts'
+import { equalConstantTime, randomBytes, toHex, type Bytes } from './bytes.ts'
 import * as Caveat from './Caveat.ts'
 import type { CaveatLike } from './Caveat.ts'
 import { paidOver } from './caveats/paid.ts'
@@ -24,9 +24,11 @@ import * as Identifier from './Identifier.ts'
 import type { Key } from './Key.ts'
 import { checkNotEmpty, MAX_METERS, overCount, refusal, trace, type Lineage, type Placed } from './Lineage.ts'
 import * as Macaroon from './Macaroon.ts'
+import { isL402, isProfiled, keyOf, textsOf } from './profiled.ts'
 import { dateOf, handsOf, rootKey, type Hand } from './Outline.ts'
 import { meterTag } from './tags.ts'
 
+export { isProfiled } from './profiled.ts'
 export type { Action } from './caveats/Room.ts'
 export type { Evidence, VerifyEd25519 } from './Evidence.ts'
 export { outline, type Hand, type Outline } from './Outline.ts'
@@ -52,6 +54,8 @@ export interface Authentic {
   /** As in Lineage; for '' discharges count as well. */
   readonly ends: Lineage['ends']
   readonly demands: Demands
+  /** It was not sold (`giftFor`). Looked at where it matters: with `paid=`. */
+  readonly given: boolean
   /** A caveat looks at the body of requests: have all of it before `authorize`. */
   readonly needsBody: boolean
 }
@@ -65,9 +69,6 @@ interface Meter {
   readonly limit: bigint
   readonly expires: Date
 }
-
-/** What L402 itself defines: issuers that know nothing of dlg1 write nothing else. */
-const isL402 = (key: string): boolean => key === 'services' || (key.includes('_') && !key.includes(':'))
 
 export function mint(
   key: Key,
@@ -138,20 +139,6 @@ export const isBound = (macaroon: Macaroon.Macaroon): boolean =>
 /** Aperture enforces these. */
 const isPlain = (key: string): boolean => key === 'services' || (key.endsWith('_valid_until') && !key.includes(':'))
 
-const PROFILED = Caveat.profile().text
-
-const keyOf = (text: string): string => text.slice(0, Math.max(0, text.indexOf('=')))
-
-/** Whether it promises dlg1; worth what whoever gave it to us is worth. */
-export function isProfiled(macaroon: Macaroon.Macaroon): boolean {
-  for (const text of textsOf(macaroon)) {
-    if (text === undefined) return false
-    if (text.startsWith('profile=')) return text === PROFILED
-    if (!isL402(keyOf(text))) return false
-  }
-  return false
-}
-
 /** A holder may narrow what it does not understand: the verifier, who does, still judges it. */
 function known(
   text: string,
@@ -166,12 +153,13 @@ function known(
   }
 }
 
-/** The text of each first-party caveat; undefined for third-party ones. */
-const textsOf = ({ caveats }: Macaroon.Macaroon): readonly (string | undefined)[] =>
-  caveats.map(({ id, vid }) => (vid === undefined ? fromUtf8(id) : undefined))
-
 /** The preimage that an issuer gives its node, where that takes one: known without storage, for every token. */
 export const preimageFor = (key: Key, tokenId: Bytes): Bytes => key.derive('preimage', tokenId)
+
+/** For a token that its issuer gives away: no invoice has this preimage, so there is no payment to wait for. */
+export const giftFor = (key: Key, tokenId: Bytes): Bytes => key.derive('gift', tokenId)
+
+const isOf = (preimage: Bytes, paymentHash: Bytes): boolean => equalConstantTime(sha256(preimage), paymentHash)
 
 export interface AuthenticateOptions {
   readonly key: Key
@@ -229,6 +217,7 @@ export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateO
     hands: handsOf(key, tokenId, steps),
     ends: discharged.length === 0 ? ends : new Map(ends).set('', Math.min(ends.get('') ?? Infinity, ...discharged)),
     demands,
+    given: demands.paid !== undefined && isOf(giftFor(key, tokenId), paymentHash),
     needsBody: conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value)),
   }
   return made as Authentic
@@ -284,8 +273,7 @@ function preimageOf(
   if (!placed.some(({ caveat }) => caveat.key === 'paid'))
     throw new TallyError('PREIMAGE_MISMATCH', 'expected the preimage of the payment, none came')
   if (issued) checkPreimage(paymentHash, issued)
-  const derived = preimageFor(key, tokenId)
-  return issued ?? (equalConstantTime(sha256(derived), paymentHash) ? derived : undefined)
+  return issued ?? [preimageFor(key, tokenId), giftFor(key, tokenId)].find((derived) => isOf(derived, paymentHash))
 }
 
 /** The same capability with caveats that its issuer added since; R1 holds for them as for any other. */

@@ -147,13 +147,16 @@ function segmentsOf(
   }
   const before: Caveat[] = []
   let dead: boolean | undefined = false
-  const segments = hands.map((hand): Segment => {
+  const segments = hands.map((hand, i): Segment => {
     const discharge = hand[0]?.discharge
     const own = caveatsOf(hand)
+    const given = [...before]
     const comparisons: Comparison[] = []
     for (const key of new Set(own.map(({ key }) => key))) {
       const stated = own.filter((caveat) => caveat.key === key)
-      const found = comparisonOf(before, stated.at(-1)!, { ...options, conjoined: discharge !== undefined })
+      // The issuer was given nothing, so there each is compared with those before it.
+      const base = i === 0 || key === 'depth' ? before : given
+      const found = comparisonOf(base, stated, { ...options, conjoined: discharge !== undefined })
       before.push(...stated)
       if (!found) continue
       const alive = dead ? 'none' : search(before, undefined, options)
@@ -185,21 +188,24 @@ function dying({ dimension, key, before, after }: Comparison): Comparison {
   }
 }
 
-/** Nothing for caveats that only inform. `conjoined`: it need not lie inside what is in force. */
+/** Nothing for caveats that only inform. `stated`: all of one key; `conjoined`: they need not lie inside what is in force. */
 function comparisonOf(
   base: readonly Caveat[],
-  caveat: Caveat,
+  stated: readonly Caveat[],
   options: ExplainOptions & { readonly conjoined?: boolean },
 ): Comparison | undefined {
+  const caveat = stated.at(-1)!
   const { key, room, text } = caveat
   const same = base.findLast((other) => other.key === key)
   const shown = { dimension: room.dimension, key, before: same && textOf(same), after: textOf(caveat) }
-  if (key === 'depth') return { ...shown, ...depthOf(same, caveat) }
+  if (key === 'depth') return { ...shown, ...depthOf(linksLeft(base), caveat.value as number) }
   if (!compared(caveat)) return undefined
-  const wider = same && !options.conjoined ? room.witness(caveat.value, same.value) : undefined
-  if (wider !== undefined) {
+  const wider = options.conjoined ? undefined : firstWider(same ? [same, ...stated] : stated)
+  if (wider) {
+    const { before, after, difference } = wider
     const others = base.filter((other) => other.key !== key)
-    return { ...shown, relation: '⊄', difference: wider, ...exampleOf([...others, caveat], same!, options) }
+    const texts = { before: textOf(before), after: textOf(after) }
+    return { ...shown, ...texts, relation: '⊄', difference, ...exampleOf([...others, after], before, options) }
   }
   if (!isJudged(caveat)) return { ...shown, relation: same?.text === text ? '=' : '+' }
   const finding = search(base, caveat, options)
@@ -209,16 +215,34 @@ function comparisonOf(
   return { ...shown, relation: narrower ? '⊂' : '=' }
 }
 
+/** The first that does not lie inside the one before it. */
+function firstWider(
+  caveats: readonly Caveat[],
+): { readonly before: Caveat; readonly after: Caveat; readonly difference: string } | undefined {
+  for (const [i, after] of caveats.entries()) {
+    const before = caveats[i - 1]
+    const difference = before && after.room.witness(after.value, before.value)
+    if (difference !== undefined) return { before: before!, after, difference }
+  }
+  return undefined
+}
+
 /** Not what only informs, and not what is evidence. */
 const compared = ({ room }: Caveat): boolean => !room.always && !room.secret
 
-function depthOf(before: Caveat | undefined, after: Caveat): Pick<Comparison, 'relation' | 'difference'> {
-  const now = after.value as number
-  const then = (before?.value ?? Infinity) as number
+/** How often what ends here may still be handed on. */
+function linksLeft(caveats: readonly Caveat[]): number {
+  let left = Infinity
+  for (const { key, value } of caveats)
+    if (key === 'depth') left = value as number
+    else if (key === 'link') left--
+  return left
+}
+
+function depthOf(then: number, now: number): Pick<Comparison, 'relation' | 'difference'> {
   if (now === then) return { relation: '=' }
-  return now < then
-    ? { relation: '⊂', difference: `handing it on ${now + 1} times` }
-    : { relation: '⊄', difference: `handing it on ${then + 1} times` }
+  const difference = `handing it on ${Math.min(now, then) + 1} times`
+  return { relation: now < then ? '⊂' : '⊄', difference }
 }
 
 const textOf = ({ text, room }: Caveat): string => (room.secret ? `${room.dimension}=…` : text)
@@ -269,15 +293,23 @@ function say(field: string, value: unknown): readonly string[] {
 
 /** Dimension by dimension, whatever order either token states them in. */
 function compare(token: Explained, parent: Explained, options: ExplainOptions): NonNullable<Explanation['parent']> {
-  const inner = inForce(caveatsOf(readsOf(token, options)))
-  const outer = inForce(caveatsOf(readsOf(parent, options)))
-  const [mine, theirs] = [[...inner.values()], [...outer.values()]]
+  const [all, allTheirs] = [caveatsOf(readsOf(token, options)), caveatsOf(readsOf(parent, options))]
+  const [mine, theirs] = [inForce(all), inForce(allTheirs)]
   const comparisons = [
-    ...mine.flatMap((caveat) => comparisonOf(theirs, caveat, options) ?? []),
+    ...mine.flatMap((caveat) => comparisonOf(theirs, [caveat], options) ?? []),
     ...theirs
-      .filter((caveat) => compared(caveat) && !inner.has(caveat.key))
+      .filter((caveat) => compared(caveat) && !mine.some(({ key }) => key === caveat.key))
       .map((caveat) => missing(mine, caveat, options)),
   ]
+  const [left, theirLeft] = [linksLeft(all), linksLeft(allTheirs)]
+  if (Math.min(left, theirLeft) < Infinity)
+    comparisons.push({
+      dimension: 'depth',
+      key: 'depth',
+      before: depthText(theirLeft),
+      after: depthText(left),
+      ...depthOf(theirLeft, left),
+    })
   const within = comparisons.every(({ relation }) => relation !== '⊄')
   return { descends: descends(token, parent), within, comparisons }
 }
@@ -291,8 +323,12 @@ function missing(base: readonly Caveat[], caveat: Caveat, options: ExplainOption
   return { ...shown, relation: '⊄', ...(finding !== 'unknown' && show(finding.found, finding.parts, base)) }
 }
 
-const inForce = (caveats: readonly Caveat[]): ReadonlyMap<string, Caveat> =>
-  new Map(caveats.map((caveat) => [caveat.key, caveat]))
+const depthText = (left: number): string | undefined => (left === Infinity ? undefined : `depth=${left}`)
+
+/** The last of each key; a depth is counted down apart. */
+const inForce = (caveats: readonly Caveat[]): readonly Caveat[] => [
+  ...new Map(caveats.filter(({ key }) => key !== 'depth').map((caveat) => [caveat.key, caveat])).values(),
+]
 
 function judge(
   reads: readonly Read[],

@@ -3,21 +3,22 @@
  * Apart from HolderKey.ts, because whoever only carries a signature needs no curve.
  */
 import { fromBase64, fromUtf8, toBase64Url, type Bytes } from './bytes.ts'
-import * as Caveat from './Caveat.ts'
 import { proofMessage } from './caveats/key.ts'
-import type { Req } from './caveats/req.ts'
+import { req } from './caveats/req.ts'
 import { TallyError } from './errors.ts'
 import type { HolderKey } from './HolderKey.ts'
 import type { Macaroon } from './Macaroon.ts'
 
 export const HEADER = 'l402-proof'
 
+const REQ = 'req='
+
 /** Signs a sealed copy. */
 export function prove(sealed: Macaroon, holder: Pick<HolderKey, 'sign'>): string {
   const last = sealed.caveats.at(-1)
-  const req = last?.vid === undefined && last ? Caveat.parse(fromUtf8(last.id)) : undefined
-  if (req?.key !== 'req') throw new TypeError('prove: expected a copy that is sealed to a request')
-  return toBase64Url(holder.sign(proofMessage((req.value as Req).hash, sealed.signature)))
+  const text = last && last.vid === undefined ? fromUtf8(last.id) : ''
+  if (!text.startsWith(REQ)) throw new TypeError('prove: expected a copy that is sealed to a request')
+  return toBase64Url(holder.sign(proofMessage(req.parse(text.slice(REQ.length), '').hash, sealed.signature)))
 }
 
 /** Reads the header; undefined when it is absent. Throws CREDENTIAL_MALFORMED. */

@@ -9,10 +9,10 @@
  * be sealed and checked while it streams.
  */
 import { fromBase64, randomBytes, toBase64, toBase64Url, toHex, utf8, type Bytes } from './bytes.ts'
-import * as Capability from './Capability.ts'
 import { TallyError } from './errors.ts'
 import { sha256 } from './hmac.ts'
-import type { Macaroon } from './Macaroon.ts'
+import * as Macaroon from './Macaroon.ts'
+import { isProfiled, textsOf } from './profiled.ts'
 
 export interface SealedRequest {
   /** Upper case. */
@@ -34,11 +34,18 @@ export const hash = ({ method, authority, path, query, body = EMPTY }: SealedReq
 
 const NONCE = 16
 
-/** Appends `req=`. Every attempt needs a copy of its own: the server takes each of them once. */
-export function seal(macaroon: Macaroon, request: SealedRequest, now: Date): Macaroon {
+/**
+ * Appends `req=`. Every attempt needs a copy of its own: the server takes each of them once. Throws CAPABILITY_UNPROFILED
+ * where the issuer would not check it, and SEAL_INVALID for a copy that is sealed already.
+ */
+export function seal(macaroon: Macaroon.Macaroon, request: SealedRequest, now: Date): Macaroon.Macaroon {
+  if (!isProfiled(macaroon))
+    throw new TallyError('CAPABILITY_UNPROFILED', 'whoever verifies this token may ignore a seal')
+  if (textsOf(macaroon).at(-1)?.startsWith('req='))
+    throw new TallyError('SEAL_INVALID', 'this copy is sealed to a request already')
   const time = Math.floor(now.getTime() / 1000)
   const nonce = toBase64Url(randomBytes(NONCE))
-  return Capability.attenuate(macaroon, [`req=${time}.${nonce}.${toBase64Url(hash(request))}`])
+  return Macaroon.append(macaroon, `req=${time}.${nonce}.${toBase64Url(hash(request))}`)
 }
 
 /** A `Content-Digest` with what a seal covers. */

@@ -49,7 +49,7 @@ const NONE: Evidence = {}
 
 /** What this request shows of what the token demands; a promise only when somebody must be asked. */
 export function gatherEvidence(
-  { demands: { paid, req, holder }, paymentHash }: Authentic,
+  { demands: { paid, req, holder }, paymentHash, given }: Authentic,
   options: {
     readonly call: Call
     readonly target: Target
@@ -67,6 +67,7 @@ export function gatherEvidence(
     proof: holder && HolderProof.parse(call.header(HolderProof.HEADER)),
   }
   if (!paid) return evidence
+  if (given) return { ...evidence, settled: true }
   return payments
     .settled(paymentHash, { withPreimage: false })
     .then((settled) => ({ ...evidence, settled: settled !== undefined }))

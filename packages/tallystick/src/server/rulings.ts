@@ -97,7 +97,7 @@ function subjectOf({ token, link }: RevokeOptions, key: Key): Subject {
   if (HEX64.test(token)) {
     if (link !== undefined && !HEX64.test(link))
       throw new TallyError('DELEGATION_REFUSED', 'with just the id of a token, a link goes by its tag')
-    return { tokenId: fromHex(token), tag: link ?? token, link: undefined, until: undefined }
+    return { tokenId: fromHex(token), tag: link ?? token, link, until: undefined }
   }
   const { hands, tokenId } = Capability.outline(Macaroon.fromBase64(token), { key })
   return subjectAt(tokenId, link === undefined ? hands[0]! : handNamed(hands, link))

@@ -43,7 +43,7 @@ export interface Ruling {
   readonly tag: string
   /** Of the token, 32 bytes. */
   readonly tokenId: Bytes
-  /** As its giver wrote it; undefined for the whole token. */
+  /** As its giver wrote it, or the tag where no more was told; undefined for the whole token. */
   readonly link: string | undefined
   /** One more caveat, as text, that must hold; undefined: revoked. */
   readonly caveat: string | undefined

@@ -64,10 +64,9 @@ export function memoryStore(): Store {
   }
 
   function endReservations(at: Date): void {
-    const due = [...reservations.values()].filter(({ ended, until }) => !ended && until <= at)
     endAll(
       rows,
-      due.reverse().sort((a, b) => Number(a.until) - Number(b.until)),
+      [...reservations.values()].filter(({ ended, until }) => !ended && until <= at),
     )
   }
 

@@ -34,7 +34,7 @@ export function restore(rows: ReservationRows, meter: string | undefined, amount
   }
 }
 
-/** `due`: by their end, of those with the same end the youngest first, because it may have drawn from an older one. */
+/** In any order: what one returns to another that has ended goes on to where that one came from. */
 export function endAll(rows: ReservationRows, due: readonly { readonly meter: string }[]): void {
   for (const { meter } of due) {
     // Read again: one that ended before may just have returned units to it.

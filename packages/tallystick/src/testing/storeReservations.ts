@@ -96,7 +96,7 @@ export function reservationSuites(kit: StoreKit): void {
       assert.deepEqual(await used(store, meters), [6n, 2n, 0n])
     })
 
-    test('two that end together return in the right order', async (store) => {
+    test('two that end together return all of it', async (store) => {
       const { meters, charges } = family()
       await reserve(store, charges(2, 4n))
       await reserve(store, charges(3, 2n))

@@ -10,7 +10,7 @@ import { malformed, type Action } from './Room.ts'
 
 export interface Selector {
   readonly text: string
-  /** In words. */
+  /** In words, the name as it is encoded: it may be a stranger's. */
   readonly name: string
   readonly source: 'q' | 'b'
   /** The parameter's name, or the pointer's reference tokens; decoded. */
@@ -25,13 +25,13 @@ export function parseSelector(text: string): Selector {
   const name = decode(raw)
   // oxlint-disable-next-line no-control-regex
   if (!source || !name || /[\0-\x1f\x7f]/.test(name) || encode(name, source === 'b') !== raw) throw malformed(EXPECTED)
-  if (source === 'q') return { text, name: `query parameter ${name}`, source, tokens: [name] }
+  if (source === 'q') return { text, name: `query parameter ${raw}`, source, tokens: [name] }
   if (/~(?![01])/.test(name)) throw malformed(EXPECTED)
   const tokens = name
     .slice(1)
     .split('/')
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
-  return { text, name: `${name} in the body`, source, tokens }
+  return { text, name: `${raw} in the body`, source, tokens }
 }
 
 const decode = (text: string): string | undefined => {
@@ -61,12 +61,12 @@ export type Argument =
 const ABSENT: Argument = { is: 'absent' }
 const unclear = (why: string): Argument => ({ is: 'unclear', why })
 
-export const argument = ({ source, tokens }: Selector, { query, body }: Action): Argument => {
-  if (source === 'q') return query === undefined ? unclear('the query is not known') : inQuery(query, tokens[0]!)
+export const argument = (selector: Selector, { query, body }: Action): Argument => {
+  if (selector.source === 'q') return query === undefined ? unclear('the query is not known') : inQuery(query, selector)
   if (!body) return unclear('the body is not known')
   const { value, why } = body.json()
   if (why !== undefined) return unclear(why)
-  return value === undefined ? ABSENT : inBody(value, tokens)
+  return value === undefined ? ABSENT : inBody(value, selector)
 }
 
 /** What the argument is, for a refusal. */
@@ -87,7 +87,8 @@ const fold = (name: string): string => name.toUpperCase().toLowerCase()
 /** What PHP, Rack and others make of a parameter's name. */
 const alias = (name: string): string => fold(/^ *(.[^[]*)?/s.exec(name)?.[1] ?? '').replaceAll(/[ .]/g, '_')
 
-function inQuery(query: string, name: string): Argument {
+function inQuery(query: string, { name: shown, tokens }: Selector): Argument {
+  const name = tokens[0]!
   if (query.includes(';')) return unclear('the query has a `;`, which some servers take for `&`')
   const wanted = alias(name)
   let value: string | undefined
@@ -98,30 +99,28 @@ function inQuery(query: string, name: string): Argument {
     // oxlint-disable-next-line no-control-regex
     if (spelled === undefined || /[\0-\x1f\x7f]/.test(spelled)) return unclear('the query has a name that is not text')
     if (alias(spelled) !== wanted) continue
-    if (spelled !== name || raw.includes('+')) return unclear(`the query spells ${name} in another way`)
-    if (value !== undefined) return unclear(`the query has ${name} twice`)
+    if (spelled !== name || raw.includes('+')) return unclear(`${shown} is spelled in another way`)
+    if (value !== undefined) return unclear(`${shown} is there twice`)
     value = equals < 0 ? '' : part.slice(equals + 1)
   }
   if (value === undefined) return ABSENT
   if (value.includes('+')) return unclear('a `+` in the query may mean a blank or a plus: %20 and %2B are clear')
   const text = decode(value)
-  return text === undefined
-    ? unclear(`the value of ${name} in the query is not UTF-8`)
-    : { is: 'value', text, int: intOf(text) }
+  return text === undefined ? unclear(`${shown} is not UTF-8`) : { is: 'value', text, int: intOf(text) }
 }
 
-function inBody(whole: Json, tokens: readonly string[]): Argument {
+function inBody(whole: Json, { name, tokens }: Selector): Argument {
   let at: Json | undefined = whole
   for (const token of tokens) {
     if (at instanceof Map) {
       const wanted = fold(token)
       for (const key of at.keys())
-        if (key !== token && fold(key) === wanted) return unclear(`the body spells ${token} in another way`)
+        if (key !== token && fold(key) === wanted) return unclear(`${name} is spelled in another way`)
       at = at.get(token) as Json | undefined
     } else at = Array.isArray(at) && INT.test(token) ? (at[Number(token)] as Json | undefined) : undefined
     if (at === undefined) return ABSENT
   }
   if (typeof at === 'string') return { is: 'value', text: at, int: undefined }
   if (typeof at === 'number' && !Number.isNaN(at)) return { is: 'value', text: `${at}`, int: at < 0 ? undefined : at }
-  return unclear(`${tokens.join('/')} in the body is neither text nor a whole number`)
+  return unclear(`${name} is neither text nor a whole number`)
 }

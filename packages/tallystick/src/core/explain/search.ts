@@ -24,7 +24,7 @@ export function search(allow: readonly Caveat[], refuse: Caveat | undefined, opt
   const judged = allow.filter(isJudged)
   const proposals = [
     ...(refuse?.room.points!(undefined, refuse.value) ?? []),
-    ...judged.flatMap(({ key, room, value }) => [
+    ...[...judged, ...common(judged)].flatMap(({ key, room, value }) => [
       ...(refuse?.key === key ? room.points!(value, refuse.value) : []),
       ...room.points!(value, undefined),
     ]),
@@ -53,6 +53,22 @@ export function search(allow: readonly Caveat[], refuse: Caveat | undefined, opt
     chosen.push(solutions)
   }
   return combine(chosen, judged, refuse, { ...options, mixed })
+}
+
+/** What is left where a caveat that widens meets the one before: points of either alone may lie outside the other. */
+function common(judged: readonly Caveat[]): readonly Pick<Caveat, 'key' | 'room' | 'value'>[] {
+  const inForce = new Map<string, Pick<Caveat, 'key' | 'room' | 'value'>>()
+  const found: Pick<Caveat, 'key' | 'room' | 'value'>[] = []
+  for (const { key, room, value } of judged) {
+    const before = inForce.get(key)
+    inForce.set(key, { key, room, value })
+    if (!before || room.witness(value, before.value) === undefined || room.meter) continue
+    const both = room.meet(before.value, value)
+    if (both === undefined) continue
+    inForce.set(key, { key, room, value: both })
+    found.push({ key, room, value: both })
+  }
+  return found
 }
 
 /** Whether examples can be made for it at all. */
@@ -110,6 +126,8 @@ function* product<T>(choices: readonly (readonly T[])[], from = 0): Generator<T[
 const COUNTED: readonly Counted[] = ['uses', 'rate', 'budget']
 
 function separates(request: ExampleRequest, allow: readonly Caveat[], refuse: Caveat | undefined): boolean {
+  // What was called in this window was called.
+  if (BigInt(request.used.rate) > BigInt(request.used.uses)) return false
   const allows = judge(request)
   return allow.every(allows) && !(refuse && allows(refuse))
 }
@@ -119,8 +137,7 @@ function judge(request: ExampleRequest): (caveat: Caveat) => boolean {
   const action: Action = toAction(request)
   const used = { uses: BigInt(request.used.uses), rate: BigInt(request.used.rate), budget: BigInt(request.used.budget) }
   return ({ room, value }) => {
-    // What was called in this window was called.
-    if (used.rate > used.uses || room.refusal(value, action) !== undefined) return false
+    if (room.refusal(value, action) !== undefined) return false
     const { meter } = room
     return !meter || used[meter.kind] + meter.cost(action) <= meter.limit(value)
   }

@@ -34,8 +34,7 @@ export function sqliteReservations(database: Database): SqliteReservations {
     change: database.prepare('UPDATE reservations SET remaining = ?, ended = ? WHERE meter = ?'),
     draw: database.prepare('UPDATE reservations SET remaining = remaining - ? WHERE meter = ?'),
     giveBack: database.prepare('UPDATE meters SET used = used - ? WHERE meter = ?'),
-    // The youngest first, because it may have drawn from an older one.
-    due: database.prepare('SELECT meter FROM reservations WHERE ended = 0 AND until <= ? ORDER BY until, id DESC'),
+    due: database.prepare('SELECT meter FROM reservations WHERE ended = 0 AND until <= ?'),
     next: database.prepare('SELECT min(until) AS until FROM reservations WHERE ended = 0'),
   }
   /** Unix milliseconds when the next one is over, Infinity when none runs. */
