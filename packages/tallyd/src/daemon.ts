@@ -11,6 +11,7 @@ import { createGate, type Gate } from 'tallystick/server'
 import { memoryStore, type Store } from 'tallystick/storage'
 import { sqliteStore } from 'tallystick/storage/sqlite'
 import { readSecret, type Config } from './config.ts'
+import { Parts } from './daemon/Parts.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
 import { startUpstream, type Upstream } from './demo/upstream.ts'
 import { createGateway, type AccessEntry, type Gateway } from './gateway/server.ts'
@@ -55,7 +56,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { config, demo, env, clock, onEvent } = options
   const onNotice = (text: string): void => onEvent({ type: 'notice', text })
   const onTrouble = (error: unknown): void => onEvent({ type: 'trouble', error })
-  await using parts = new AsyncDisposableStack()
+  await using parts = new Parts()
 
   onEvent({ type: 'starting', part: 'store' })
   const state = await createState(config.state)
@@ -76,7 +77,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   parts.use(gateway)
 
   const running = parts.move()
-  const stop = (): Promise<void> => running.disposeAsync()
+  const stop = (): Promise<void> => running[Symbol.asyncDispose]()
   return {
     url,
     state,
@@ -97,7 +98,7 @@ function openStore({ store }: Config): Store {
 }
 
 /** With a network inside this process nobody else could pay, so its payer is always served. */
-async function openWallet(state: State, { payer }: Network, parts: AsyncDisposableStack): Promise<string> {
+async function openWallet(state: State, { payer }: Network, parts: Parts): Promise<string> {
   const place = await walletPlace(state)
   // The socket may need a directory of its own, which would be left behind at every stop.
   if ('socket' in place && dirname(place.socket) !== state.dir)
