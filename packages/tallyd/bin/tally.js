@@ -13,9 +13,14 @@ const [major, minor] = process.versions.node.split('.').map(Number)
 const source = new URL('../src/main.ts', import.meta.url)
 const inClone = existsSync(source)
 
-if (major < 22 || (major === 22 && minor < 18)) {
-  const fix = inClone ? 'use `npx tally`, which brings its own' : 'install a newer one from https://nodejs.org'
-  console.error(`tally needs Node 22.18 or newer and this is ${process.versions.node}: ${fix}.`)
+// The sources say `await using`, which Node 22 cannot read; what is published was compiled for it.
+const tooOld = inClone ? major < 24 : major < 22 || (major === 22 && minor < 18)
+
+if (tooOld) {
+  const [needed, fix] = inClone
+    ? ['24', 'use `npx tally`, which brings its own']
+    : ['22.18', 'install a newer one from https://nodejs.org']
+  console.error(`tally needs Node ${needed} or newer here and this is ${process.versions.node}: ${fix}.`)
   process.exitCode = 1
 } else if (!inClone || process.execArgv.includes('--conditions=source')) {
   // Halves the time to start, which in a clone is mostly stripping types. Not in a shared directory: it holds code.

@@ -13,6 +13,7 @@ import { sqliteStore } from 'tallystick/storage/sqlite'
 import { readSecret, type Config } from './config.ts'
 import { answerAdmin } from './daemon/admin.ts'
 import { verifyEd25519 } from './daemon/ed25519.ts'
+import { Parts } from './daemon/Parts.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
 import { startUpstream, type Upstream } from './demo/upstream.ts'
 import { createGateway, type AccessEntry, type Gateway } from './gateway/server.ts'
@@ -57,7 +58,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { config, demo, env, clock, onEvent } = options
   const onNotice = (text: string): void => onEvent({ type: 'notice', text })
   const onTrouble = (error: unknown): void => onEvent({ type: 'trouble', error })
-  await using parts = new AsyncDisposableStack()
+  await using parts = new Parts()
 
   onEvent({ type: 'starting', part: 'store' })
   const state = await createState(config.state)
@@ -88,7 +89,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   parts.use(gateway)
 
   const running = parts.move()
-  const stop = (): Promise<void> => running.disposeAsync()
+  const stop = (): Promise<void> => running[Symbol.asyncDispose]()
   return {
     url,
     state,
@@ -109,7 +110,7 @@ function openStore({ store }: Config): Store {
 }
 
 /** With a network inside this process nobody else could pay, so its payer is always served. */
-async function openWallet(state: State, { payer }: Network, parts: AsyncDisposableStack): Promise<string> {
+async function openWallet(state: State, { payer }: Network, parts: Parts): Promise<string> {
   const place = await walletPlace(state)
   leaveNoDirectory(state, place, parts)
   const { address } = parts.use(await serveWallet({ payer, listen: place }))
@@ -119,7 +120,7 @@ async function openWallet(state: State, { payer }: Network, parts: AsyncDisposab
 }
 
 /** For the operator: whoever may only pay must not get in here, so it is another socket. */
-async function openAdmin(state: State, gate: Gate, parts: AsyncDisposableStack): Promise<void> {
+async function openAdmin(state: State, gate: Gate, parts: Parts): Promise<void> {
   const place = await walletPlace(state, process.platform, 'admin')
   leaveNoDirectory(state, place, parts)
   const { address } = parts.use(
@@ -130,7 +131,7 @@ async function openAdmin(state: State, gate: Gate, parts: AsyncDisposableStack):
 }
 
 /** A socket may need a directory of its own, which would be left behind at every stop. */
-function leaveNoDirectory(state: State, place: WalletPlace, parts: AsyncDisposableStack): void {
+function leaveNoDirectory(state: State, place: WalletPlace, parts: Parts): void {
   if ('socket' in place && dirname(place.socket) !== state.dir)
     parts.defer(() => rmdir(dirname(place.socket)).catch(() => {}))
 }

@@ -47,4 +47,7 @@ function parse(body: string): Record<string, unknown> {
 }
 
 const malformed = (): TallyError =>
-  new TallyError('REQUEST_MALFORMED', 'admin: expected POST /revoke {token, link} or POST /restrict {token, link, caveats}')
+  new TallyError(
+    'REQUEST_MALFORMED',
+    'admin: expected POST /revoke {token, link} or POST /restrict {token, link, caveats}',
+  )
