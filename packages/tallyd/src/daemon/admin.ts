@@ -35,7 +35,7 @@ function read(body: string): Wanted {
   const { token, link, caveats = [] } = parse(body)
   const texts = Array.isArray(caveats) && caveats.every((text) => typeof text === 'string')
   if (typeof token !== 'string' || (link !== undefined && typeof link !== 'string') || !texts) throw malformed()
-  return { token, link, caveats: caveats as string[] }
+  return { token, link, caveats }
 }
 
 function parse(body: string): Record<string, unknown> {
