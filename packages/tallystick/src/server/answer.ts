@@ -14,7 +14,9 @@ const NO_STORE = ['cache-control', 'no-store'] as const
 
 /** Why the credential that came with the request did not do, if one came. */
 function reason(error: TallyError | undefined): object {
-  return error === undefined ? {} : { reason: { code: error.code, detail: error.message, fix: error.fix } }
+  if (error === undefined) return {}
+  const { code, message, fix, details } = error
+  return { reason: { code, detail: message, fix, ...details } }
 }
 
 export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): Answer {
