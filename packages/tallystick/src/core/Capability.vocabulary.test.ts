@@ -17,15 +17,15 @@ const key = Key.from('2a'.repeat(32))
 const preimage = new Uint8Array(32).fill(7)
 const now = new Date(1_000_000)
 const full: Omit<Capability.Action, 'now'> = {
-  ...{
-    service: 'a',
-    verb: 'POST',
-    path: '/v1/chat',
-    cost: sats(1),
-    verifier: 'api.example.com',
-    host: 'api.example.com',
-  },
-  ...{ query: 'page=2', ip: '203.0.113.7', capability: 'chat' },
+  service: 'a',
+  verb: 'POST',
+  path: '/v1/chat',
+  cost: sats(1),
+  verifier: 'api.example.com',
+  host: 'api.example.com',
+  query: 'page=2',
+  ip: '203.0.113.7',
+  capability: 'chat',
   body: Body.from(utf8('{"model":"small","max_tokens":100}'), { contentType: 'application/json' }),
 }
 
