@@ -19,6 +19,7 @@ import type { Ruling, Store } from '../storage/Store.ts'
 import { challengeAnswer, priceOnlyAnswer, problemAnswer } from './answer.ts'
 import type { Answer, Call } from './Call.ts'
 import { createDesk, type Desk } from './desk.ts'
+import { createCopies } from './copies.ts'
 import { authenticateCredential, bodyOf, gatherEvidence } from './evidence.ts'
 import { holderOf, sealed, type Holder } from './holder.ts'
 import { invoiceAmount, type Offer } from './Offer.ts'
@@ -103,6 +104,7 @@ export function createGate(options: GateOptions): Gate {
   const rulings = createRulings({ key, store, clock })
   const desk = createDesk({ key, store, clock, rulings, identify })
   const verified = new Map<string, Capability.Authentic>()
+  const copies = createCopies(REMEMBERED)
   // Attempts are named in the order of their making: neighbours in the store's index, which makes durable charges cheaper.
   const life = crypto.randomUUID()
   let attempts = 0
@@ -138,7 +140,8 @@ export function createGate(options: GateOptions): Gate {
   /** The first credential of the request that verifies; undefined when there is none at all. */
   function authenticate(call: Call): Capability.Authentic | undefined | Promise<Capability.Authentic | undefined> {
     const authorization = call.header('authorization')
-    const known = authorization.length === 1 ? verified.get(authorization[0]!) : undefined
+    const [text, second] = authorization
+    const known = text === undefined || second !== undefined ? undefined : (verified.get(text) ?? copies.find(text))
     return known ?? authenticateAnew(call, authorization)
   }
 
@@ -147,9 +150,11 @@ export function createGate(options: GateOptions): Gate {
     authorization: readonly string[],
   ): Promise<Capability.Authentic | undefined> {
     const found = await firstGood(call, authorization)
-    // A sealed copy comes once.
-    if (found && authorization.length === 1 && !found.authentic.demands.req)
-      remember(authorization[0]!, found.authentic)
+    if (found && authorization.length === 1) {
+      const [text] = authorization as readonly [string]
+      if (found.authentic.demands.req) copies.keep(text, found.authentic)
+      else remember(text, found.authentic)
+    }
     return found?.authentic
   }
 
