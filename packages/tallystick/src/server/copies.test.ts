@@ -129,7 +129,7 @@ test('fuzz: what is found is what a full check accepts, and only TallyError come
   const text = credential(seal(token), preimage)
   copies.keep(text, inFull(text))
   const changed = fc
-    .tuple(fc.nat(text.length - 1), fc.constantFrom(...'ABab01+/=: '), fc.nat(2))
+    .tuple(fc.nat(text.length - 1), fc.constantFrom('A', 'b', '0', '+', '/', '=', ':', ' '), fc.nat(2))
     .map(([at, char, kind]) => {
       const next = credential(seal(token), preimage)
       return next.slice(0, at) + (kind === 0 ? '' : char) + next.slice(kind === 1 ? at : at + 1)
