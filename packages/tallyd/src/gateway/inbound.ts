@@ -115,6 +115,7 @@ const special: Readonly<Record<string, Kind>> = {
   // Credentials for us.
   macaroon: 'drop',
   'grpc-metadata-macaroon': 'drop',
+  'l402-proof': 'drop',
   // Who asks is for us to say.
   forwarded: 'drop',
   'x-real-ip': 'drop',

@@ -8,7 +8,7 @@
  *
  * `authenticate` does all that does not depend on the request, so its result can be kept; `authorize` does the rest.
  */
-import { equalConstantTime, randomBytes, toHex, type Bytes } from './bytes.ts'
+import { equalConstantTime, randomBytes, toHex, utf8, type Bytes } from './bytes.ts'
 import * as Caveat from './Caveat.ts'
 import type { CaveatLike } from './Caveat.ts'
 import { paidOver } from './caveats/paid.ts'
@@ -16,10 +16,10 @@ import type { Action } from './caveats/Room.ts'
 import type { Vocabulary } from './caveats/rooms.ts'
 import * as Discharge from './Discharge.ts'
 import { TallyError } from './errors.ts'
-import { checkEvidence, checkOrder, checkPreimage, readDemands } from './Evidence.ts'
+import { checkEvidence, checkOrder, checkPreimage, readDemands, sealedBy } from './Evidence.ts'
 import type { Demands, Evidence, VerifyEd25519 } from './Evidence.ts'
 import type { Charge, Grant } from './Grant.ts'
-import { sha256 } from './hmac.ts'
+import { hmacSha256, sha256 } from './hmac.ts'
 import * as Identifier from './Identifier.ts'
 import type { Key } from './Key.ts'
 import { checkNotEmpty, MAX_METERS, overCount, refusal, trace, type Lineage, type Placed } from './Lineage.ts'
@@ -220,6 +220,29 @@ export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateO
     given: demands.paid !== undefined && isOf(giftFor(key, tokenId), paymentHash),
     needsBody: conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value)),
   }
+  // A discharge is bound to one copy, and says nothing of the next.
+  if (demands.req && lineages.length === 1) sealing.set(made as Authentic, values.at(-2)!)
+  return made as Authentic
+}
+
+/** Chain values just before the seal of a copy. They are secrets of the token, so they are kept apart from the result. */
+const sealing = new WeakMap<Authentic, Bytes>()
+
+/**
+ * Another sealed copy of the token that `earlier` was a copy of: one link of the chain is checked instead of all. Undefined
+ * when it is not one.
+ */
+export function authenticateNext(
+  earlier: Authentic,
+  { req, signature }: { readonly req: string; readonly signature: Bytes },
+): Authentic | undefined {
+  const before = sealing.get(earlier)
+  if (!before || !equalConstantTime(hmacSha256(before, utf8(req)), signature)) return undefined
+  const caveat = Caveat.parse(req)
+  if (caveat.key !== 'req') return undefined
+  const demands = sealedBy(earlier.demands, { ...earlier.demands.req!.at, caveat }, signature)
+  const made: Unbranded<Authentic> = { ...earlier, caveats: [...earlier.caveats.slice(0, -1), req], demands }
+  sealing.set(made as Authentic, before)
   return made as Authentic
 }
 

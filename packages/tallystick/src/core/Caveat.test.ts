@@ -41,6 +41,21 @@ const good = [
   `preimage=${'0a'.repeat(32)}`,
   'link=research-bot#q7k2m4xa',
   `link=${'a'.repeat(64)}#${'a'.repeat(26)}`,
+  'aud=api.example.com,a',
+  'host=api.example.com,*.img.example.com,localhost:8402',
+  'net=203.0.113.0/24,2001:db8::/32',
+  'in:q.lang=de,a%2Cb,%25,%C3%A9,=',
+  'in:b./model=small',
+  'max:b./max_tokens=4096',
+  'max:q.x_valid_until=4096',
+  'min:q.page=0',
+  'none:b./tools=1',
+  `body=${'0a'.repeat(32)}`,
+  'price=1000msat',
+  'price=0msat',
+  'rate=10/60',
+  'purpose=summarise the inbox, once',
+  'depth=0',
 ]
 
 test('every caveat of the vocabulary comes back as it was written', () => {
@@ -71,11 +86,37 @@ test('there is one spelling', () => {
       (value) => `link=${value}`,
     ),
     `link=a#${'a'.repeat(27)}`,
+    ...int.flatMap((value) => [`max:q.a=${value}`, `min:b./a=${value}`, `rate=${value}/60`, `rate=1/${value}`]),
+    ...int.flatMap((value) => [`depth=${value}`, `price=${value}msat`]),
+    ...['', 'a,a', 'A', 'a b', 'a,', 'a'.repeat(65)].map((value) => `aud=${value}`),
+    ...['', 'A', 'a,a', 'a,', 'a, b', '*', 'a:0'].map((value) => `host=${value}`),
+    ...['', '10.0.0.1', '10.0.0.1/8', '::ffff:10.0.0.0/104', '::0/0', '0.0.0.0/0,0.0.0.0/0'].map(
+      (value) => `net=${value}`,
+    ),
+    ...['', 'a,a', 'a,', 'a b', '%61', '%2c', '%2', '%FF', 'a%00%'].map((value) => `in:q.a=${value}`),
+    ...['', 'q', 'q.', 'b.a', 'a', 'q.a:b', 'b./~', 'q.%61', 'Q.a'].map((value) => `max:${value}=1`),
+    ...['', '0', '2', 'true'].map((value) => `none:q.a=${value}`),
+    ...['', '0A'.repeat(32), '0a'].map((value) => `body=${value}`),
+    ...['10', '10/0', '/', '10/60/1', '10/60s'].map((value) => `rate=${value}`),
+    ...['1', '1sat'].map((value) => `price=${value}`),
+    'purpose=',
+    `purpose=${'a'.repeat(129)}`,
     'expires=1\n',
     'expires=1\u0000',
     'vérb=GET',
   ]
   for (const text of bad) refuses('CAVEAT_MALFORMED', () => Caveat.parse(text))
+})
+
+test('what is too long is refused as that, with how much may be', () => {
+  const many = Array.from({ length: 65 }, (_, i) => `a${i}`)
+  const { details } = refuses('CAPABILITY_LIMIT', () => Caveat.parse(`in:q.a=${many.join()}`))
+  assert.deepEqual(details, { caveat: `in:q.a=${many.join()}`.slice(0, 200), limit: 'items', most: 64 })
+  Caveat.parse(`in:q.a=${many.slice(1).join()}`)
+  for (const key of ['aud', 'in:b./a']) refuses('CAPABILITY_LIMIT', () => Caveat.parse(`${key}=${many.join()}`))
+  const long = refuses('CAPABILITY_LIMIT', () => Caveat.parse(`verb=${'A'.repeat(1020)}`))
+  assert.deepEqual(long.details, { limit: 'caveat', most: 1024 })
+  refuses('CAVEAT_MALFORMED', () => Caveat.parse(`verb=${'A'.repeat(1019)}`))
 })
 
 test('the world is closed', () => {
@@ -99,6 +140,10 @@ test('the world is closed', () => {
     'a_Valid_until=1',
     'a_capabilities_x=1',
     'profile=dlg2',
+    'max_tokens=5',
+    'a:q.b=1',
+    'Max:q.b=1',
+    'aud:q.b=1',
   ]
   for (const text of [...unknown, ...nearly]) refuses('CAVEAT_UNKNOWN', () => Caveat.parse(text))
 })
@@ -138,6 +183,13 @@ test('constructors write the one spelling', () => {
       Caveat.budget(sats(1)),
       Caveat.preimage(new Uint8Array(32)),
       Caveat.link('research-bot', 'q7k2m4xa'),
+      Caveat.aud('a', 'b'),
+      Caveat.host('a.b', '*.c'),
+      Caveat.net('10.0.0.0/8'),
+      Caveat.price('1 sat'),
+      Caveat.rate(10, { seconds: 60 }),
+      Caveat.depth(2),
+      Caveat.purpose('why not'),
     ].map(Caveat.format),
     [
       'services=search:0,img:1',
@@ -152,6 +204,13 @@ test('constructors write the one spelling', () => {
       'budget=1000msat',
       `preimage=${'00'.repeat(32)}`,
       'link=research-bot#q7k2m4xa',
+      'aud=a,b',
+      'host=a.b,*.c',
+      'net=10.0.0.0/8',
+      'price=1000msat',
+      'rate=10/60',
+      'depth=2',
+      'purpose=why not',
     ],
   )
 })
@@ -196,6 +255,20 @@ test('narrowing, with something that shows it when it is not', () => {
     ['budget=5msat', 'budget=4msat', 'spending 5 msat'],
     [`preimage=${'00'.repeat(32)}`, `preimage=${'11'.repeat(32)}`, 'another preimage'],
     ['link=a#aaaaaaaa', 'link=b#aaaaaaaa', undefined],
+    ['aud=a,b', 'aud=a', 'verifier b'],
+    ['host=*.a.b', 'host=*.b', undefined],
+    ['host=*.b', 'host=*.a.b', 'host x.b'],
+    ['net=10.0.0.0/8', 'net=10.0.0.0/9', 'the address 10.128.0.0'],
+    ['in:q.a=x,y%2C', 'in:q.a=x', 'query parameter a y%2C'],
+    ['max:b./a=5', 'max:b./a=4', '/a in the body 5'],
+    ['min:b./a=5', 'min:b./a=6', '/a in the body 5'],
+    ['none:b./a=1', 'none:b./a=1', undefined],
+    [`body=${'00'.repeat(32)}`, `body=${'11'.repeat(32)}`, 'another body'],
+    ['price=5msat', 'price=4msat', 'a price of 5 msat'],
+    ['rate=10/60', 'rate=9/60', 'request number 10 within 60 s'],
+    ['rate=10/60', 'rate=600/3600', 'a rate per 60 s, not compared with one per 3600 s'],
+    ['depth=2', 'depth=1', 'link number 2'],
+    ['purpose=a', 'purpose=b', undefined],
   ]
   for (const [inner, outer, witness] of table)
     assert.equal(Caveat.witness(Caveat.parse(inner), Caveat.parse(outer)), witness, `${inner} in ${outer}`)
@@ -220,9 +293,23 @@ test('the meet of two', () => {
     ['profile=dlg1', 'profile=dlg1', 'profile=dlg1'],
     [`preimage=${'00'.repeat(32)}`, `preimage=${'11'.repeat(32)}`, undefined],
     ['link=a#aaaaaaaa', 'link=b#aaaaaaaa', 'link=b#aaaaaaaa'],
+    ['host=*.a,b', 'host=x.a,c', 'host=x.a'],
+    ['net=10.0.0.0/8,::/0', 'net=10.1.0.0/16,192.168.0.0/16', 'net=10.1.0.0/16'],
+    ['in:q.a=x,y', 'in:q.a=y,z', 'in:q.a=y'],
+    ['in:q.a=x', 'in:q.a=y', undefined],
+    ['max:q.a=5', 'max:q.a=4', 'max:q.a=4'],
+    ['min:q.a=5', 'min:q.a=4', 'min:q.a=5'],
+    ['price=5msat', 'price=0msat', 'price=0msat'],
+    ['rate=10/60', 'rate=5/60', 'rate=5/60'],
+    ['depth=0', 'depth=5', 'depth=0'],
+    ['purpose=a', 'purpose=b', 'purpose=b'],
   ]
   for (const [a, b, meet] of table)
     assert.equal(Caveat.meet(Caveat.parse(a), Caveat.parse(b))?.text, meet, `${a} and ${b}`)
+})
+
+test('rates over different periods cannot be brought together', () => {
+  refuses('CAVEAT_WIDENS', () => Caveat.meet(Caveat.parse('rate=10/60'), Caveat.parse('rate=5/30')))
 })
 
 test('arbitrary and mutated text: only TallyError comes out, and what parses has this one spelling', () => {

@@ -31,7 +31,10 @@ export interface Demands {
   readonly seal: Placed | undefined
   /** `name`: 64 hex digits that stand for this copy, and are no secret. */
   readonly req: { readonly at: Placed; readonly value: Req; readonly name: string } | undefined
-  readonly holder: { readonly at: Placed; readonly accepts: (proof: Bytes) => boolean } | undefined
+  /** `message`: what the proof must sign; undefined for a copy that is not sealed. */
+  readonly holder:
+    | { readonly at: Placed; readonly message: Bytes | undefined; readonly ed25519: VerifyEd25519 }
+    | undefined
 }
 
 /** Seconds between the clocks of who seals and who checks, either way. */
@@ -91,14 +94,26 @@ export function readDemands(
   const index = (key: string): number => entries.findLastIndex((at) => at?.caveat.key === key)
   const paid = index('paid')
   if (paid >= 0) checkPaid(entries[paid]!, before[paid]!, preimage)
-  const req = entries[index('req')]
-  const key = index('key')
+  const key = entries[index('key')]
   checkHandoffs(entries, before, ed25519)
-  return {
+  const unsealed = {
     paid: entries[paid],
     seal: entries[index('seal')],
-    req: req && { at: req, value: req.caveat.value as Req, name: toHex(sha256(concat(NAME, signature))) },
-    holder: key < 0 ? undefined : { at: entries[key]!, accepts: acceptsBy(entries[key]!, req, signature, ed25519) },
+    req: undefined,
+    holder: key && { at: key, message: undefined, ed25519: checker(ed25519, key) },
+  }
+  const req = entries[index('req')]
+  return req ? sealedBy(unsealed, req, signature) : unsealed
+}
+
+/** What the copy demands that `req` makes of a token; `signature` is the copy's. */
+export function sealedBy(demands: Demands, at: Placed, signature: Bytes): Demands {
+  const value = at.caveat.value as Req
+  const { holder } = demands
+  return {
+    ...demands,
+    req: { at, value, name: toHex(sha256(concat(NAME, signature))) },
+    holder: holder && { ...holder, message: proofMessage(value.hash, signature) },
   }
 }
 
@@ -124,17 +139,6 @@ function checkHandoffs(
   }
 }
 
-function acceptsBy(
-  at: Placed,
-  req: Placed | undefined,
-  signature: Bytes,
-  ed25519: VerifyEd25519 | undefined,
-): (proof: Bytes) => boolean {
-  const verify = checker(ed25519, at)
-  const message = req && proofMessage((req.caveat.value as Req).hash, signature)
-  return (proof) => message !== undefined && verify(proof, message, at.caveat.value as Bytes)
-}
-
 function checker(ed25519: VerifyEd25519 | undefined, at: Placed): VerifyEd25519 {
   if (!ed25519) throw refusal('HOLDER_UNPROVEN', at, 'this verifier checks no signatures')
   return ed25519
@@ -148,7 +152,7 @@ export function checkEvidence({ paid, seal, req, holder }: Demands, now: Date, e
   if (!holder) return
   if (!req) throw refusal('HOLDER_UNPROVEN', holder.at, 'this copy is not sealed to a request, so nothing is signed')
   if (!evidence.proof) throw refusal('HOLDER_UNPROVEN', holder.at, 'no proof came that its holder sends this request')
-  if (!holder.accepts(evidence.proof))
+  if (!holder.message || !holder.ed25519(evidence.proof, holder.message, holder.at.caveat.value as Bytes))
     throw refusal('HOLDER_UNPROVEN', holder.at, 'the proof that came is not of this key for this request')
 }
 

@@ -161,7 +161,7 @@ function segmentsOf(
       if (!found) continue
       const alive = dead ? 'none' : search(before, undefined, options)
       dead = alive === 'unknown' ? undefined : alive === 'none'
-      comparisons.push(dead ? dying(found) : found)
+      comparisons.push(dead && found.relation !== '⊄' ? dying(found) : found)
     }
     for (const { caveat, error, text } of hand)
       if (!caveat && !error)
@@ -283,6 +283,7 @@ function say(field: string, value: unknown): readonly string[] {
     const name = field.slice(4)
     return [value === null ? `${name} absent` : `${name} ${JSON.stringify(value)}`]
   }
+  if (field === 'tier') return value === 0 ? [] : [`tier ${String(value)}`]
   if (field === 'cost') return [`a price of ${String(value)} msat`]
   if (field === 'used.uses') return [`after ${String(value)} calls`]
   if (field === 'used.rate') return [`of which ${String(value)} in the same window`]

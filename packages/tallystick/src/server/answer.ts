@@ -15,9 +15,9 @@ const NO_STORE = ['Cache-Control', 'no-store'] as const
 /** Why the credential that came with the request did not do, if one came. */
 function reason(error: TallyError | undefined): object {
   if (error === undefined) return {}
-  const { code, message: detail, fix, details } = error
-  // What is left may still do for something cheaper.
-  return { reason: { code, detail, fix, ...('remaining' in details && { remaining: details['remaining'] }) } }
+  const { code, message, fix, details } = error
+  // Among the details what is left, which may still do for something cheaper.
+  return { reason: { code, detail: message, fix, ...details } }
 }
 
 export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): Answer {

@@ -61,6 +61,11 @@ export function gatherEvidence(
   const { call, target, authority, payments } = options
   const { path, query } = target
   const { method } = call
+  if (req && authority === '')
+    throw new TallyError(
+      'SEAL_INVALID',
+      'the request is sealed, and Host names a server that this one does not know itself as: `origin` in tally.yaml says it',
+    )
   const body = req && bodyOf(call)
   const evidence: Evidence = {
     request: req && RequestSeal.hash({ method, authority, path, query, body }),

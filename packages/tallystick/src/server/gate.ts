@@ -20,11 +20,13 @@ import type { Ruling, Store } from '../storage/Store.ts'
 import { challengeAnswer, priceOnlyAnswer, problemAnswer } from './answer.ts'
 import type { Answer, Call } from './Call.ts'
 import { createDesk, type Desk } from './desk.ts'
+import { createCopies } from './copies.ts'
 import { authenticateCredential, bodyOf, gatherEvidence } from './evidence.ts'
 import { holderOf, sealed, type Holder } from './holder.ts'
 import { invoiceAmount, wasSoldFor, type Offer } from './Offer.ts'
 import { createPayments } from './payments.ts'
 import { createQuoter } from './quote.ts'
+import { createRemembered } from './remembered.ts'
 import { createRulings, type RestrictOptions, type RevokeOptions } from './rulings.ts'
 import { followSettlements } from './settle.ts'
 import { spent } from './spent.ts'
@@ -82,10 +84,6 @@ export interface GateOptions {
   readonly onTrouble?: (error: TallyError) => void
 }
 
-/** Verified credentials remembered, a few kilobytes each. */
-const REMEMBERED = 10_000
-/** Characters of them: one paid token can be spelled in many ways, and what is kept of a long one is 15 times its text. */
-const REMEMBERED_LENGTH = 8 << 20
 /** Milliseconds between two times that the store is asked to forget what no longer matters. */
 const SWEEP_EVERY = 3_600_000
 /** More credentials than this in one request are somebody guessing. */
@@ -105,8 +103,8 @@ export function createGate(options: GateOptions): Gate {
   const payments = createPayments({ store, lightning, clock })
   const rulings = createRulings({ key, store, clock })
   const desk = createDesk({ key, store, clock, rulings, identify })
-  const verified = new Map<string, Capability.Authentic>()
-  let remembered = 0
+  const verified = createRemembered()
+  const copies = createCopies(createRemembered())
   // Attempts are named in the order of their making: neighbours in the store's index, which makes durable charges cheaper.
   const life = crypto.randomUUID()
   let attempts = 0
@@ -142,7 +140,8 @@ export function createGate(options: GateOptions): Gate {
   /** The first credential of the request that verifies; undefined when there is none at all. */
   function authenticate(call: Call): Capability.Authentic | undefined | Promise<Capability.Authentic | undefined> {
     const authorization = call.header('authorization')
-    const known = authorization.length === 1 ? verified.get(authorization[0]!) : undefined
+    const [text, second] = authorization
+    const known = text === undefined || second !== undefined ? undefined : (verified.find(text) ?? copies.find(text))
     return known ?? authenticateAnew(call, authorization)
   }
 
@@ -152,9 +151,11 @@ export function createGate(options: GateOptions): Gate {
   ): Promise<Capability.Authentic | undefined> {
     const found = await firstGood(call)
     // Only what the header says by itself: what came beside it belongs to this request, not to the next with this header.
-    // And a sealed copy comes once.
-    if (found && authorization.length === 1 && besideOf(call).length === 0 && !found.authentic.demands.req)
-      remember(authorization[0]!, found.authentic)
+    if (found && authorization.length === 1 && besideOf(call).length === 0) {
+      const [text] = authorization as readonly [string]
+      if (found.authentic.demands.req) copies.keep(text, found.authentic)
+      else verified.keep(text, found.authentic)
+    }
     return found?.authentic
   }
 
@@ -175,18 +176,6 @@ export function createGate(options: GateOptions): Gate {
     }
     if (failure !== undefined) throw failure
     return undefined
-  }
-
-  function remember(text: string, authentic: Capability.Authentic): void {
-    // Two requests may have asked at once.
-    if (verified.has(text)) return
-    verified.set(text, authentic)
-    remembered += text.length
-    for (const oldest of verified.keys()) {
-      if (verified.size <= REMEMBERED && remembered <= REMEMBERED_LENGTH) return
-      verified.delete(oldest)
-      remembered -= oldest.length
-    }
   }
 
   /** For the desk: a credential that is good now, whatever requests it allows. */

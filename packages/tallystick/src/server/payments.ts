@@ -12,7 +12,7 @@ export interface Settled {
 }
 
 export interface Payments {
-  /** `withPreimage`: only the node will do. Throws NODE_UNAVAILABLE when it cannot be asked. */
+  /** `withPreimage`: only the node will do. Throws NODE_UNAVAILABLE when it is asked and does not answer. */
   readonly settled: (paymentHash: Bytes, options: { withPreimage: boolean }) => Promise<Settled | undefined>
   /** It did: no need to ask. */
   readonly note: (paymentHash: Bytes) => void

@@ -109,7 +109,7 @@ function roomOf(key: string): ReturnType<Vocabulary['find']> {
  * dlg1 and rooms of the service's own, by their keys: lower-case letters, none of ours. Whoever attenuates a token needs no
  * room to write such a caveat's text; whoever verifies it must have it.
  */
-export function vocabulary(own: Readonly<Record<string, Room<never>>>): Vocabulary {
+export function vocabulary(own: Readonly<Record<string, Room<unknown>>>): Vocabulary {
   const rooms = new Map<string, { readonly room: Room<unknown>; readonly subject: string }>()
   for (const [key, room] of Object.entries(own)) {
     if (!/^[a-z]{1,32}$/.test(key)) throw new TypeError(`expected a key of 1 to 32 lower-case letters, got ${key}`)

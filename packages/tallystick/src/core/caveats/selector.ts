@@ -17,14 +17,16 @@ export interface Selector {
   readonly tokens: readonly string[]
 }
 
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\0-\x1f\x7f]/
+
 const EXPECTED = 'q. and the name of a query parameter, or b. and a JSON pointer, such as b./model'
 
 export function parseSelector(text: string): Selector {
   const source = text.startsWith('q.') ? 'q' : text.startsWith('b./') ? 'b' : undefined
   const raw = text.slice(2)
   const name = decode(raw)
-  // oxlint-disable-next-line no-control-regex
-  if (!source || !name || /[\0-\x1f\x7f]/.test(name) || encode(name, source === 'b') !== raw) throw malformed(EXPECTED)
+  if (!source || !name || CONTROL.test(name) || encode(name, source === 'b') !== raw) throw malformed(EXPECTED)
   if (source === 'q') return { text, name: `query parameter ${raw}`, source, tokens: [name] }
   if (/~(?![01])/.test(name)) throw malformed(EXPECTED)
   const tokens = name
@@ -84,8 +86,12 @@ export const intOf = (text: string): number | undefined => {
 /** Also for Go, whose JSON reader takes keys of any case: `ſ` and the Kelvin sign fold to ASCII. */
 const fold = (name: string): string => name.toUpperCase().toLowerCase()
 
+/** Names that all of them leave alone, as most are. */
+const SIMPLE = /^[a-z0-9_-]+$/
+
 /** What PHP, Rack and others make of a parameter's name. */
-const alias = (name: string): string => fold(/^ *(.[^[]*)?/s.exec(name)?.[1] ?? '').replaceAll(/[ .]/g, '_')
+const alias = (name: string): string =>
+  SIMPLE.test(name) ? name : fold(/^ *(.[^[]*)?/s.exec(name)?.[1] ?? '').replaceAll(/[ .]/g, '_')
 
 function inQuery(query: string, { name: shown, tokens }: Selector): Argument {
   const name = tokens[0]!
@@ -95,9 +101,8 @@ function inQuery(query: string, { name: shown, tokens }: Selector): Argument {
   for (const part of query.split('&')) {
     const equals = part.indexOf('=')
     const raw = equals < 0 ? part : part.slice(0, equals)
-    const spelled = decode(raw.replaceAll('+', ' '))
-    // oxlint-disable-next-line no-control-regex
-    if (spelled === undefined || /[\0-\x1f\x7f]/.test(spelled)) return unclear('the query has a name that is not text')
+    const spelled = SIMPLE.test(raw) ? raw : decode(raw.replaceAll('+', ' '))
+    if (spelled === undefined || CONTROL.test(spelled)) return unclear('the query has a name that is not text')
     if (alias(spelled) !== wanted) continue
     if (spelled !== name || raw.includes('+')) return unclear(`${shown} is spelled in another way`)
     if (value !== undefined) return unclear(`${shown} is there twice`)
@@ -105,7 +110,7 @@ function inQuery(query: string, { name: shown, tokens }: Selector): Argument {
   }
   if (value === undefined) return ABSENT
   if (value.includes('+')) return unclear('a `+` in the query may mean a blank or a plus: %20 and %2B are clear')
-  const text = decode(value)
+  const text = value.includes('%') ? decode(value) : value
   return text === undefined ? unclear(`${shown} is not UTF-8`) : { is: 'value', text, int: intOf(text) }
 }
 
