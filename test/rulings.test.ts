@@ -29,7 +29,7 @@ test('a revoked token is refused at once, remembered or not, with a challenge to
     )
     const refused = await gate.admit(callOf(token), offer)
     assert.equal(refused.kind, 'challenge')
-    assert.ok(refused.answer.headers.some(([header]) => header === 'www-authenticate'))
+    assert.ok(refused.answer.headers.some(([header]) => header === 'WWW-Authenticate'))
     await gate.revoke({ token: name(token) })
   }
   assert.equal(await ask(await buy()), 'granted')
@@ -108,10 +108,11 @@ test('caveats that are added later narrow, name themselves, and widen nothing', 
 test('they can concern one link, and what the body says', async () => {
   const { gate, buy, ask } = openShop()
   await using _ = gate
-  const token = await buy({ ...offer, verbs: ['POST'] })
+  const posting = { ...offer, verbs: ['POST'] }
+  const token = await buy(posting)
   const child = narrow(token, Caveat.link('scout'))
   await gate.restrict({ token: text(child), link: 'scout', caveats: ['max:b./n=5'] })
-  const post = (n: number) => ({ method: 'POST', body: JSON.stringify({ n }) })
+  const post = (n: number) => ({ method: 'POST', body: JSON.stringify({ n }), offer: posting })
   assert.deepEqual([await ask(child, post(5)), await ask(child, post(6))], ['granted', '403 CAVEAT_REFUSED'])
   assert.equal(await ask(token, post(6)), 'granted')
 })
@@ -173,8 +174,8 @@ test('a rate that is used up is 429 with the seconds to wait, not another invoic
   const refused = await gate.admit(callOf(token), offer)
   const { headers } = (refused as { answer: { headers: readonly (readonly [string, string])[] } }).answer
   assert.deepEqual(
-    headers.filter(([name]) => name === 'retry-after'),
-    [['retry-after', '48']],
+    headers.filter(([name]) => name === 'Retry-After'),
+    [['Retry-After', '48']],
   )
   clock.now = new Date(clock.now.getTime() + 47_500)
   assert.equal(await ask(token), 'granted')

@@ -91,7 +91,7 @@ export async function openWorld(): Promise<World> {
     const admission = await admit(undefined, { offer, target, method: offer.verbs[0]! }, at)
     assert.ok(admission.kind === 'challenge')
     const { headers } = admission.answer
-    return Challenge.parse(headers.flatMap(([name, value]) => (name === 'www-authenticate' ? [value] : [])))[0]!
+    return Challenge.parse(headers.flatMap(([name, value]) => (name === 'WWW-Authenticate' ? [value] : [])))[0]!
   }
 
   async function buy(offer: Offer, at: Gate = gate): Promise<Bought> {

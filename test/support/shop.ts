@@ -86,7 +86,7 @@ export function openShop(options: { readonly store?: Store } = {}): Shop {
       const admission = await gate.admit(callOf(undefined, { client: `buyer ${bought++}` }), wanted)
       assert.equal(admission.kind, 'challenge')
       const { headers } = (admission as { answer: Answer }).answer
-      const values = headers.filter(([name]) => name === 'www-authenticate').map(([, value]) => value)
+      const values = headers.filter(([name]) => name === 'WWW-Authenticate').map(([, value]) => value)
       const { macaroon, invoice } = Challenge.parse(values)[0]!
       const paid = await wallet.pay({ bolt11: invoice, maxFee: sats(1) })
       assert.equal(paid.state, 'paid')

@@ -86,7 +86,7 @@ test('until the payee sees the payment: 503 that says to try again, and no new i
   assert.equal(codeOf(refused), 'PAYMENT_UNSETTLED')
   const { answer } = refused as Extract<Admission, { kind: 'refused' }>
   assert.equal(answer.status, 503)
-  assert.ok(answer.headers.some(([name]) => name === 'retry-after'))
+  assert.ok(answer.headers.some(([name]) => name === 'Retry-After'))
 })
 
 test('node down: what settled before is in the books, and a node’s own preimage has to wait', async () => {
