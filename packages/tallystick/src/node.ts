@@ -59,7 +59,10 @@ export function releaseOnFailure(res: NodeResponse, release: () => Promise<void>
   })
 }
 
-/** Wraps a handler: it runs only with a grant in hand. */
+/**
+ * Wraps a handler: it runs only with a grant in hand. The body is the handler's to read; that of a sealed request must hash
+ * to what its Content-Digest says, which the seal covers (docs/evidence.md).
+ */
 export function paid<Req extends NodeRequest, Res extends NodeResponse>(
   gate: Gate,
   options: PriceOptions,
