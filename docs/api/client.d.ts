@@ -1,6 +1,7 @@
 // client/index.d.ts
 export { payingFetch } from './fetch.ts';
 export { paymentOf, type PaymentInfo } from './present.ts';
+export { delegate, delegatedFetch, type DelegatedFetchOptions, type DelegateOptions } from './delegate.ts';
 export { inspectOffer, type Inspection } from './inspect.ts';
 export type { PayingFetchOptions } from './client.ts';
 export type { Budget } from './budget.ts';
@@ -25,6 +26,7 @@ import type { Quote } from './policy.ts';
 import type { Purse } from './purse.ts';
 import type { Fetch } from './request.ts';
 import type { Till } from './till.ts';
+import type { Times } from './times.ts';
 export interface PayingFetchOptions {
     readonly wallet: Payer;
     readonly jar: Jar;
@@ -46,6 +48,7 @@ export interface Client {
     readonly approve: (quote: Quote) => boolean | Promise<boolean>;
     readonly fetch: Fetch;
     readonly clock: () => Date;
+    readonly times: Times;
     readonly sleep: (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>;
     readonly delays: readonly number[];
     readonly emit: (event: PayEvent) => void;
@@ -184,7 +187,7 @@ export interface Outgoing {
     readonly rest: RequestInit;
 }
 export declare function readRequest(input: string | URL | Request, init?: PayInit): Promise<Outgoing>;
-export declare function send(fetch: Fetch, request: Outgoing, credential: string | undefined): Promise<Response>;
+export declare function send(fetch: Fetch, request: Outgoing, presented?: Readonly<Record<string, string>>): Promise<Response>;
 export interface Route {
     readonly origin: string;
     readonly method: string;
@@ -193,10 +196,12 @@ export interface Route {
 export declare function routeOf({ url, method }: Outgoing): Route;
 
 // client/body.d.ts
+import type { Bytes } from '../core/bytes.ts';
 export type PayBody = BodyInit | null | (() => BodyInit);
 export interface Body {
     readonly replayable: boolean;
     readonly next: () => BodyInit | undefined;
+    readonly digest: () => Promise<Bytes | undefined>;
     readonly contentType?: string;
 }
 export declare const NO_BODY: Body;
@@ -214,10 +219,11 @@ export declare function createLanes(): Lanes;
 import type { Jar, Kept, Purchase } from '../storage/Jar.ts';
 import type { PayEvent } from './events.ts';
 import type { Route } from './request.ts';
+import { type Token } from './token.ts';
 export interface Held {
     readonly kept: Kept;
     readonly hash: string;
-    readonly credential: string;
+    readonly token: Token;
     readonly uses: number | undefined;
     readonly shareable: boolean;
 }
@@ -234,6 +240,23 @@ export declare function createPurse(options: {
     clock: () => Date;
     emit: (event: PayEvent) => void;
 }): Purse;
+
+// client/token.d.ts
+import * as Credential from '../core/Credential.ts';
+import type { HolderKey } from '../core/HolderKey.ts';
+import * as Macaroon from '../core/Macaroon.ts';
+import type { Outgoing } from './request.ts';
+export interface Token {
+    readonly credential: Credential.Credential;
+    readonly sealable: Macaroon.Macaroon | undefined;
+    readonly discharges: readonly Macaroon.Macaroon[];
+    readonly holder: HolderKey | undefined;
+}
+export declare function readToken(credential: Credential.Credential, options?: {
+    readonly discharges?: readonly Macaroon.Macaroon[] | undefined;
+    readonly holder?: HolderKey | undefined;
+}): Token;
+export declare function presentation(token: Token, request: Outgoing, now: Date): Promise<Readonly<Record<string, string>>>;
 
 // client/till.d.ts
 import { type Bytes } from '../core/bytes.ts';
@@ -263,6 +286,15 @@ export interface TillOptions {
 }
 export declare function createTill(options: TillOptions): Till;
 
+// client/times.d.ts
+import type { Outgoing } from './request.ts';
+export interface Times {
+    readonly now: (origin: string) => Date;
+    readonly learn: (origin: string, date: string | null) => boolean;
+}
+export declare function createTimes(clock: () => Date): Times;
+export declare function inTime(times: Times, { url, body }: Outgoing, send: () => Promise<Response>): Promise<Response>;
+
 // client/present.d.ts
 import { type Msat } from '../core/Amount.ts';
 import { type Bytes } from '../core/bytes.ts';
@@ -281,7 +313,7 @@ export interface PaymentInfo {
     readonly reused: boolean;
 }
 export declare const paymentOf: (response: Response) => PaymentInfo | undefined;
-export declare function ask(client: Pick<Client, 'fetch' | 'emit'>, request: Outgoing, held: Held | undefined): Promise<Answer>;
+export declare function ask(client: Pick<Client, 'fetch' | 'emit' | 'times'>, request: Outgoing, held: Held | undefined): Promise<Answer>;
 export type Presented = {
     readonly kind: 'served';
     readonly response: Response;
@@ -290,6 +322,32 @@ export type Presented = {
     readonly answer: Answer | undefined;
 };
 export declare function present(client: Client, request: Outgoing, held: Held, bought: boolean): Promise<Presented>;
+
+// client/delegate.d.ts
+import type { Bytes } from '../core/bytes.ts';
+import type { CaveatLike } from '../core/Caveat.ts';
+import { type HolderKey } from '../core/HolderKey.ts';
+import * as Macaroon from '../core/Macaroon.ts';
+import { type Fetch, type PayingFetch } from './request.ts';
+export interface DelegateOptions {
+    readonly to: string;
+    readonly caveats: readonly CaveatLike[];
+    readonly key?: Bytes;
+    readonly holder?: HolderKey;
+}
+export declare function delegate({ macaroon, preimage }: {
+    readonly macaroon: string;
+    readonly preimage?: Bytes | undefined;
+}, options: DelegateOptions): string;
+export interface DelegatedFetchOptions {
+    readonly origin: string;
+    readonly credential: string;
+    readonly discharges?: readonly Macaroon.Macaroon[];
+    readonly holder?: HolderKey;
+    readonly fetch?: Fetch;
+    readonly clock?: () => Date;
+}
+export declare function delegatedFetch(options: DelegatedFetchOptions): PayingFetch;
 
 // client/inspect.d.ts
 import { type Quote } from './policy.ts';

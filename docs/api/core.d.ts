@@ -10,8 +10,16 @@ export * as Identifier from './Identifier.ts';
 export * as Path from './Path.ts';
 export * as PathPattern from './PathPattern.ts';
 export * as Caveat from './Caveat.ts';
+export { dlg1, keys as caveatKeys, vocabulary, type Vocabulary } from './caveats/rooms.ts';
+export { limits } from './limits.ts';
+export type { Action, Room, Sketch } from './caveats/Room.ts';
+export * as Body from './Body.ts';
 export * as Capability from './Capability.ts';
+export * as Explain from './Explain.ts';
 export type { Charge, Grant } from './Grant.ts';
+export * as RequestSeal from './RequestSeal.ts';
+export * as HolderKey from './HolderKey.ts';
+export * as Discharge from './Discharge.ts';
 export * as Invoice from './Invoice.ts';
 export * as Challenge from './Challenge.ts';
 export * as Credential from './Credential.ts';
@@ -31,6 +39,10 @@ export declare const errors: {
         readonly status: 500;
         readonly fix: 'A key is 32 random bytes as 64 hex digits: `openssl rand -hex 32`.';
     };
+    readonly JSON_MALFORMED: {
+        readonly status: 400;
+        readonly fix: 'Send JSON in UTF-8 that every parser reads alike: no key twice, at most 1 MiB and 64 levels.';
+    };
     readonly MACAROON_MALFORMED: {
         readonly status: 402;
         readonly fix: 'Send the macaroon exactly as it was given to you, in standard base64.';
@@ -47,13 +59,49 @@ export declare const errors: {
         readonly status: 402;
         readonly fix: 'Ask for a new quote: send the request without credentials.';
     };
+    readonly CAPABILITY_REVOKED: {
+        readonly status: 402;
+        readonly fix: 'Ask whoever handed you this token for another, or send the request without credentials to get a quote.';
+    };
+    readonly DELEGATION_REFUSED: {
+        readonly status: 403;
+        readonly fix: 'Present the token you handed on, and name one that was narrowed from it, with a `link` (for units also a `uses` or `budget`) of its own.';
+    };
+    readonly RATE_EXCEEDED: {
+        readonly status: 429;
+        readonly fix: 'Wait as many seconds as `retry-after` says, then send the request again.';
+    };
+    readonly REQUEST_REPLAYED: {
+        readonly status: 409;
+        readonly fix: 'A sealed request runs once. Seal a new one if you want it to run again.';
+    };
     readonly CAPABILITY_LIMIT: {
         readonly status: 403;
-        readonly fix: 'Use fewer or shorter caveats: a token is at most 4 KiB, 64 caveats, 8 links and 8 meters.';
+        readonly fix: 'Use fewer or shorter caveats: a token is at most 4 KiB, 64 caveats, 8 links, 8 meters and 4 discharges; a caveat 1,024 bytes and 64 items.';
     };
     readonly CAPABILITY_UNPROFILED: {
         readonly status: 403;
         readonly fix: 'This token does not promise to enforce our caveats. Narrow it with `services` or `<service>_valid_until` only.';
+    };
+    readonly PAYMENT_UNSETTLED: {
+        readonly status: 503;
+        readonly fix: 'The payee has not seen the payment arrive yet. Send the same request again in a few seconds.';
+    };
+    readonly SEAL_INVALID: {
+        readonly status: 403;
+        readonly fix: 'Seal every request anew with `req=`, as the last caveat, for exactly what is sent, by a clock that is right to a minute.';
+    };
+    readonly BODY_MISMATCH: {
+        readonly status: 400;
+        readonly fix: 'Send exactly the body that `Content-Digest` names, and seal the request with that digest.';
+    };
+    readonly HOLDER_UNPROVEN: {
+        readonly status: 403;
+        readonly fix: 'Seal the request and sign it with the key that the token names; another key needs a `handoff=` by the one before.';
+    };
+    readonly DISCHARGE_INVALID: {
+        readonly status: 403;
+        readonly fix: 'Send one discharge for each third-party caveat, bound to the token as it is sent, behind the token.';
     };
     readonly PREIMAGE_MISMATCH: {
         readonly status: 402;
@@ -106,6 +154,10 @@ export declare const errors: {
     readonly HEADERS_TOO_LARGE: {
         readonly status: 431;
         readonly fix: 'Send fewer or shorter headers: at most 256, 32 KiB in all.';
+    };
+    readonly BODY_TOO_LARGE: {
+        readonly status: 413;
+        readonly fix: 'A caveat of this token looks at the body, so it may have 64 KiB; send less, or use a token without such a caveat.';
     };
     readonly METHOD_REFUSED: {
         readonly status: 501;
@@ -316,7 +368,7 @@ export declare function padsOf(key: Bytes): Pads;
 export declare function chain(pads: Pads, messages: readonly Bytes[], prefix?: Bytes): readonly Bytes[];
 
 // core/Macaroon.d.ts
-import type { Bytes } from './bytes.ts';
+import { type Bytes } from './bytes.ts';
 export interface MacaroonCaveat {
     readonly id: Bytes;
     readonly vid?: Bytes | undefined;
@@ -328,16 +380,27 @@ export interface Macaroon {
     readonly caveats: readonly MacaroonCaveat[];
     readonly signature: Bytes;
 }
-export declare const MAX_BYTES = 4096;
-export declare const MAX_CAVEATS = 64;
-export declare const MAX_CAVEAT_BYTES = 1024;
+export declare const MAX_BYTES: 4096;
+export declare const MAX_CAVEATS: 64;
+export declare const MAX_CAVEAT_BYTES: 1024;
+export declare const MAX_DISCHARGES: 4;
 export declare function mint(rootKey: Bytes, identifier: Bytes, location: string): Macaroon;
 export declare function append(macaroon: Macaroon, caveat: string | Bytes): Macaroon;
+export declare function appendThirdParty(macaroon: Macaroon, { id, vid, location }: {
+    readonly id: Bytes;
+    readonly vid: Bytes;
+    readonly location: string;
+}): Macaroon;
+export declare const deriveKey: (key: Bytes) => Bytes;
 export declare function verify(rootKey: Bytes, macaroon: Macaroon): readonly Bytes[];
+export declare function chain(derivedKey: Bytes, { identifier, caveats }: Pick<Macaroon, 'identifier' | 'caveats'>): readonly Bytes[];
 export declare function encode(macaroon: Macaroon): Bytes;
 export declare const toBase64: (macaroon: Macaroon) => string;
-export declare function fromBase64(text: string): Macaroon;
+export declare function toBase64All(root: Macaroon, discharges: readonly Macaroon[]): string;
+export declare const fromBase64: (text: string) => Macaroon;
+export declare const fromBase64All: (text: string) => readonly [Macaroon, ...Macaroon[]];
 export declare function decode(bytes: Bytes): Macaroon;
+export declare function decodeAll(bytes: Bytes): readonly [Macaroon, ...Macaroon[]];
 
 // core/Identifier.d.ts
 import type { Bytes } from './bytes.ts';
@@ -372,6 +435,7 @@ export declare function meet(a: readonly PathPattern[], b: readonly PathPattern[
 import type { AmountLike } from './Amount.ts';
 import { type Bytes } from './bytes.ts';
 import type { Room } from './caveats/Room.ts';
+import { type Vocabulary } from './caveats/rooms.ts';
 export interface Caveat {
     readonly text: string;
     readonly key: string;
@@ -380,9 +444,9 @@ export interface Caveat {
     readonly value: unknown;
 }
 export type CaveatLike = Caveat | string;
-export declare const from: (caveat: CaveatLike) => Caveat;
+export declare const from: (caveat: CaveatLike, vocabulary?: Vocabulary) => Caveat;
 export declare const format: (caveat: Caveat) => string;
-export declare function parse(text: string): Caveat;
+export declare function parse(text: string, vocabulary?: Vocabulary): Caveat;
 export declare const show: (text: string) => string;
 export declare function meet(a: Caveat, b: Caveat): Caveat | undefined;
 export declare function witness(a: Caveat, b: Caveat): string | undefined;
@@ -393,13 +457,25 @@ export declare const expires: (time: Date) => Caveat;
 export declare const after: (time: Date) => Caveat;
 export declare const verb: (...methods: readonly string[]) => Caveat;
 export declare const path: (...patterns: readonly string[]) => Caveat;
+export declare const aud: (...verifiers: readonly string[]) => Caveat;
+export declare const host: (...hosts: readonly string[]) => Caveat;
+export declare const net: (...networks: readonly string[]) => Caveat;
+export declare const price: (most: AmountLike) => Caveat;
+export declare const rate: (count: number, options: {
+    readonly seconds: number;
+}) => Caveat;
+export declare const depth: (links: number) => Caveat;
+export declare const purpose: (text: string) => Caveat;
 export declare const uses: (count: number) => Caveat;
 export declare const budget: (amount: AmountLike) => Caveat;
 export declare const preimage: (bytes: Bytes) => Caveat;
+export declare const seal: () => Caveat;
+export declare const key: (publicKey: Bytes) => Caveat;
 export declare const link: (name: string, salt?: string) => Caveat;
 
 // core/caveats/Room.d.ts
 import type { Msat } from '../Amount.ts';
+import type { Body } from '../Body.ts';
 import { TallyError } from '../errors.ts';
 export interface Action {
     readonly service: string;
@@ -407,38 +483,119 @@ export interface Action {
     readonly path: string;
     readonly cost: Msat;
     readonly now: Date;
+    readonly tier?: number | undefined;
+    readonly capability?: string | undefined;
+    readonly verifier?: string | undefined;
+    readonly host?: string | undefined;
+    readonly query?: string | undefined;
+    readonly body?: Body | undefined;
+    readonly ip?: string | undefined;
+    readonly facts?: Readonly<Record<string, unknown>> | undefined;
+}
+export interface Times {
+    readonly now: Date;
+    readonly moment: (seconds: number) => string;
+}
+export interface Sketch extends Partial<Omit<Action, 'body' | 'query' | 'facts'>> {
+    readonly arguments?: Readonly<Record<string, string | number | null>>;
+    readonly digest?: string;
+    readonly used?: {
+        readonly [K in 'uses' | 'budget' | 'rate']?: bigint;
+    };
 }
 export interface Room<V> {
     readonly dimension: string;
     readonly secret?: true;
+    readonly subject?: 'service' | 'selector';
+    readonly always?: true;
+    needsBody?(value: V): boolean;
     until?(value: V): number;
     readonly meter?: {
-        readonly kind: 'uses' | 'budget';
+        readonly kind: 'uses' | 'budget' | 'rate';
         cost(action: Action): bigint;
         limit(value: V): bigint;
+        period?(value: V): number;
     };
     parse(text: string, subject: string): V;
     format(value: V): string;
     refusal(value: V, action: Action): string | undefined;
     witness(a: V, b: V): string | undefined;
     meet(a: V, b: V): V | undefined;
+    means?(value: V, times: Times): string;
+    points?(a: V | undefined, b: V | undefined): readonly Sketch[];
 }
 export declare const malformed: (expected: string) => TallyError;
 export declare function parseInt(text: string, what: string): number;
 export declare const isLabel: (text: string) => boolean;
 export declare function parseList<T>(text: string, what: string, parseItem: (item: string) => T): readonly T[];
+export declare function parseHex64(text: string, what: string): string;
 export declare const hasTwice: (items: readonly string[]) => boolean;
 export declare function setMeet(a: readonly string[], b: readonly string[]): readonly string[] | undefined;
+export declare function fresh(used?: readonly string[], letter?: string): string;
+export declare function enumerate(items: readonly string[], conjunction: 'and' | 'or'): string;
+
+// core/Body.d.ts
+import { type Bytes } from './bytes.ts';
+import * as Json from './Json.ts';
+export interface Body {
+    readonly digest: () => string;
+    readonly json: () => {
+        readonly value?: Json.Json;
+        readonly why?: string;
+    };
+}
+export declare function from(bytes: Bytes, options: {
+    readonly contentType: string | undefined;
+}): Body;
+
+// core/Json.d.ts
+import { type Bytes } from './bytes.ts';
+export type Json = string | number | boolean | null | readonly Json[] | ReadonlyMap<string, Json>;
+export declare const MAX_BYTES = 1048576;
+export declare const MAX_DEPTH = 64;
+export declare function parse(bytes: Bytes): Json;
+
+// core/caveats/rooms.d.ts
+import type { Room } from './Room.ts';
+export declare const keys: readonly string[];
+export interface Vocabulary {
+    readonly find: (key: string) => {
+        readonly room: Room<unknown>;
+        readonly subject: string;
+    } | undefined;
+}
+export declare const dlg1: Vocabulary;
+export declare function vocabulary(own: Readonly<Record<string, Room<unknown>>>): Vocabulary;
+
+// core/limits.d.ts
+import { type ErrorDetails } from './errors.ts';
+export declare const limits: {
+    readonly token: 4096;
+    readonly caveats: 64;
+    readonly caveat: 1024;
+    readonly items: 64;
+    readonly links: 8;
+    readonly meters: 8;
+    readonly discharges: 4;
+};
+export declare function overLimit(limit: keyof typeof limits, count: number, prefix?: string, details?: ErrorDetails): void;
 
 // core/Capability.d.ts
 import { type Bytes } from './bytes.ts';
+import * as Caveat from './Caveat.ts';
 import type { CaveatLike } from './Caveat.ts';
 import type { Action } from './caveats/Room.ts';
+import type { Vocabulary } from './caveats/rooms.ts';
+import type { Demands, Evidence, VerifyEd25519 } from './Evidence.ts';
 import type { Grant } from './Grant.ts';
 import type { Key } from './Key.ts';
 import { type Placed } from './Lineage.ts';
 import * as Macaroon from './Macaroon.ts';
+import { type Hand } from './Outline.ts';
+export { isProfiled } from './profiled.ts';
 export type { Action } from './caveats/Room.ts';
+export type { Evidence, VerifyEd25519 } from './Evidence.ts';
+export { outline, type Hand, type Outline } from './Outline.ts';
 declare const authenticBrand: unique symbol;
 export interface Authentic {
     readonly [authenticBrand]: true;
@@ -449,7 +606,11 @@ export interface Authentic {
     readonly expires: Date | undefined;
     readonly conditions: readonly Placed[];
     readonly meters: readonly Meter[];
+    readonly hands: readonly Hand[];
     readonly ends: ReadonlyMap<string, Date>;
+    readonly demands: Demands;
+    readonly given: boolean;
+    readonly needsBody: boolean;
 }
 interface Meter {
     readonly placed: Placed;
@@ -462,28 +623,114 @@ export declare function mint(key: Key, options: {
     readonly tokenId?: Bytes;
     readonly location: string;
     readonly caveats: readonly CaveatLike[];
+    readonly vocabulary?: Vocabulary | undefined;
 }): Macaroon.Macaroon;
-export declare function attenuate(macaroon: Macaroon.Macaroon, caveats: readonly CaveatLike[]): Macaroon.Macaroon;
-export declare function authenticate(macaroon: Macaroon.Macaroon, options: {
+export declare function attenuate(macaroon: Macaroon.Macaroon, caveats: readonly CaveatLike[], options?: {
+    readonly vocabulary?: Vocabulary | undefined;
+}): Macaroon.Macaroon;
+export declare function bind(macaroon: Macaroon.Macaroon, preimage: Bytes): Macaroon.Macaroon;
+export declare const isBound: (macaroon: Macaroon.Macaroon) => boolean;
+export declare const preimageFor: (key: Key, tokenId: Bytes) => Bytes;
+export declare const giftFor: (key: Key, tokenId: Bytes) => Bytes;
+export interface AuthenticateOptions {
     readonly key: Key;
     readonly preimage?: Bytes | undefined;
-}): Authentic;
-export declare function authorize(authentic: Authentic, action: Action): Grant;
-export declare function verify(macaroon: Macaroon.Macaroon, options: {
-    readonly key: Key;
-    readonly preimage?: Bytes | undefined;
+    readonly issued?: Bytes | undefined;
+    readonly discharges?: readonly Macaroon.Macaroon[] | undefined;
+    readonly ed25519?: VerifyEd25519 | undefined;
+    readonly vocabulary?: Vocabulary | undefined;
+}
+export declare function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateOptions): Authentic;
+export declare function authenticateNext(earlier: Authentic, { req, signature }: {
+    readonly req: string;
+    readonly signature: Bytes;
+}): Authentic | undefined;
+export declare function narrow(authentic: Authentic, caveats: readonly Caveat.Caveat[]): Authentic;
+export declare function checkNarrowing(caveats: readonly Caveat.Caveat[]): readonly Placed[];
+export declare function authorize(authentic: Authentic, action: Action, evidence?: Evidence): Grant;
+export declare function verify(macaroon: Macaroon.Macaroon, options: AuthenticateOptions & Pick<Evidence, 'settled' | 'proof'> & {
     readonly request: Omit<Action, 'now'>;
+    readonly sealed?: Bytes | undefined;
     readonly now: Date;
 }): Grant;
+
+// core/Evidence.d.ts
+import { type Bytes } from './bytes.ts';
+import type { Req } from './caveats/req.ts';
+import { type Placed } from './Lineage.ts';
+export type VerifyEd25519 = (signature: Bytes, message: Bytes, publicKey: Bytes) => boolean;
+export interface Evidence {
+    readonly settled?: boolean | undefined;
+    readonly request?: Bytes | undefined;
+    readonly proof?: Bytes | undefined;
+}
+export interface Demands {
+    readonly paid: Placed | undefined;
+    readonly seal: Placed | undefined;
+    readonly req: {
+        readonly at: Placed;
+        readonly value: Req;
+        readonly name: string;
+    } | undefined;
+    readonly holder: {
+        readonly at: Placed;
+        readonly message: Bytes | undefined;
+        readonly ed25519: VerifyEd25519;
+    } | undefined;
+}
+export declare const SEAL_WINDOW = 60;
+export declare function checkOrder(entries: readonly (Placed | undefined)[]): void;
+export declare function readDemands(entries: readonly (Placed | undefined)[], before: readonly Bytes[], options: {
+    readonly signature: Bytes;
+    readonly preimage: Bytes | undefined;
+    readonly ed25519: VerifyEd25519 | undefined;
+}): Demands;
+export declare function sealedBy(demands: Demands, at: Placed, signature: Bytes): Demands;
+export declare function checkEvidence({ paid, seal, req, holder }: Demands, now: Date, evidence: Evidence): void;
+export declare function checkPreimage(paymentHash: Bytes, preimage: Bytes, at?: Placed): void;
+
+// core/caveats/req.d.ts
+import { type Bytes } from '../bytes.ts';
+import { type Room } from './Room.ts';
+export interface Req {
+    readonly time: number;
+    readonly nonce: string;
+    readonly hash: Bytes;
+}
+export declare const req: Room<Req>;
+
+// core/Lineage.d.ts
+import type { Caveat } from './Caveat.ts';
+import { TallyError, type ErrorCode } from './errors.ts';
+export declare const MAX_LINKS: 8;
+export declare const MAX_METERS: 8;
+export interface Placed {
+    readonly caveat: Caveat;
+    readonly link: string | undefined;
+    readonly end: number;
+    readonly discharge?: string;
+    readonly later?: true;
+}
+export interface Lineage {
+    readonly placed: readonly Placed[];
+    readonly links: readonly string[];
+    readonly end: number;
+    readonly ends: ReadonlyMap<string, number>;
+}
+export declare function trace(caveats: readonly Caveat[]): Lineage;
+export declare function checkNotEmpty({ placed, end }: Lineage): void;
+export declare function overCount(limit: 'links' | 'meters', at: Omit<Placed, 'end'>): TallyError;
+export declare function refusal(code: ErrorCode, placed: Omit<Placed, 'end'>, why: string): TallyError;
 
 // core/Grant.d.ts
 import type { Msat } from './Amount.ts';
 import type { Bytes } from './bytes.ts';
 export interface Charge {
     readonly meter: string;
-    readonly kind: 'uses' | 'budget';
+    readonly kind: 'uses' | 'budget' | 'rate';
     readonly cost: bigint;
     readonly limit: bigint;
+    readonly period?: number;
     readonly expires: Date;
     readonly caveat: string;
     readonly link: string | undefined;
@@ -501,25 +748,224 @@ export interface Grant {
 }
 export {};
 
-// core/Lineage.d.ts
-import type { Caveat } from './Caveat.ts';
-import { TallyError, type ErrorCode } from './errors.ts';
-export declare const MAX_LINKS = 8;
-export declare const MAX_METERS = 8;
-export interface Placed {
-    readonly caveat: Caveat;
+// core/Outline.d.ts
+import { type Bytes } from './bytes.ts';
+import type { Vocabulary } from './caveats/rooms.ts';
+import type { Charge } from './Grant.ts';
+import type { Key } from './Key.ts';
+import { type Placed } from './Lineage.ts';
+import * as Macaroon from './Macaroon.ts';
+export interface Hand {
+    readonly tag: string;
     readonly link: string | undefined;
-    readonly end: number;
+    readonly length: number;
+    readonly ends: Date | undefined;
 }
-export interface Lineage {
-    readonly placed: readonly Placed[];
-    readonly links: readonly string[];
-    readonly end: number;
-    readonly ends: ReadonlyMap<string, number>;
+export interface Outline {
+    readonly tokenId: Bytes;
+    readonly paymentHash: Bytes;
+    readonly hands: readonly Hand[];
+    readonly meters: readonly (Omit<Charge, 'cost'> & {
+        readonly length: number;
+    })[];
+    readonly expires: Date | undefined;
 }
-export declare function trace(caveats: readonly Caveat[]): Lineage;
-export declare function checkNotEmpty({ placed, end }: Lineage): void;
-export declare function refusal(code: ErrorCode, { caveat, link }: Omit<Placed, 'end'>, why: string): TallyError;
+interface Step {
+    readonly placed: Placed;
+    readonly tag: Bytes;
+    readonly length: number;
+}
+export declare const rootKey: (key: Key, identifier: Bytes) => Bytes;
+export declare const dateOf: (seconds: number) => Date | undefined;
+export declare function handsOf(key: Key, tokenId: Bytes, steps: readonly Step[]): readonly Hand[];
+export declare function outline(macaroon: Macaroon.Macaroon, options: {
+    readonly key: Key;
+    readonly vocabulary?: Vocabulary | undefined;
+}): Outline;
+export {};
+
+// core/profiled.d.ts
+import type { Macaroon } from './Macaroon.ts';
+export declare const textsOf: ({ caveats }: Macaroon) => readonly (string | undefined)[];
+export declare const keyOf: (text: string) => string;
+export declare const isL402: (key: string) => boolean;
+export declare function isProfiled(macaroon: Macaroon): boolean;
+
+// core/Explain.d.ts
+import type { CaveatLike } from './Caveat.ts';
+import type { Action, Times } from './caveats/Room.ts';
+import type { Vocabulary } from './caveats/rooms.ts';
+import type { Authentic } from './Capability.ts';
+import { type ErrorCode } from './errors.ts';
+import type { ExampleRequest } from './explain/Example.ts';
+import { type Read } from './explain/words.ts';
+import type { Macaroon } from './Macaroon.ts';
+export { read, type Read } from './explain/words.ts';
+export { toAction, type ExampleRequest } from './explain/Example.ts';
+export type Relation = '=' | '⊂' | '⊥' | '⊄' | '+';
+export interface Comparison {
+    readonly dimension: string;
+    readonly key: string;
+    readonly relation: Relation;
+    readonly before: string | undefined;
+    readonly after: string | undefined;
+    readonly difference?: string;
+    readonly example?: ExampleRequest;
+    readonly assuming?: readonly string[];
+}
+export interface Segment {
+    readonly link: string | undefined;
+    readonly discharge?: string;
+    readonly caveats: readonly Omit<Read, 'caveat'>[];
+    readonly comparisons: readonly Comparison[];
+}
+export interface Refusal {
+    readonly caveat: string;
+    readonly dimension: string;
+    readonly link: string | undefined;
+    readonly why: string;
+}
+export interface Explanation {
+    readonly authenticated: boolean;
+    readonly segments: readonly Segment[];
+    readonly refused: {
+        readonly code: ErrorCode;
+        readonly message: string;
+    } | undefined;
+    readonly dead: boolean | undefined;
+    readonly parent?: {
+        readonly descends: boolean | undefined;
+        readonly within: boolean;
+        readonly comparisons: readonly Comparison[];
+    };
+    readonly request?: {
+        readonly allowed: boolean;
+        readonly refusals: readonly Refusal[];
+        readonly provided: readonly string[];
+    };
+}
+export type Explained = Macaroon | Authentic | readonly CaveatLike[];
+export interface ExplainOptions {
+    readonly now: Date;
+    readonly parent?: Explained | undefined;
+    readonly request?: Action | undefined;
+    readonly moment?: Times['moment'] | undefined;
+    readonly vocabulary?: Vocabulary | undefined;
+}
+export declare function explain(token: Explained, options: ExplainOptions): Explanation;
+
+// core/explain/Example.d.ts
+import type { Action, Sketch } from '../caveats/Room.ts';
+export interface ExampleRequest {
+    readonly service: string;
+    readonly tier?: number;
+    readonly capability?: string;
+    readonly verb: string;
+    readonly path: string;
+    readonly query?: string;
+    readonly body?: string;
+    readonly bodySha256?: string;
+    readonly verifier?: string;
+    readonly host?: string;
+    readonly ip?: string;
+    readonly priceMsat: string;
+    readonly now: string;
+    readonly used: Readonly<Record<Counted, string>>;
+}
+export type Counted = 'uses' | 'rate' | 'budget';
+export declare function toAction(request: ExampleRequest): Action;
+export declare function toRequest(sketch: Sketch, options: {
+    readonly now: Date;
+}): ExampleRequest | undefined;
+
+// core/explain/words.d.ts
+import * as Caveat from '../Caveat.ts';
+import type { Times } from '../caveats/Room.ts';
+import type { Vocabulary } from '../caveats/rooms.ts';
+import { TallyError } from '../errors.ts';
+import type { MacaroonCaveat } from '../Macaroon.ts';
+export interface Read {
+    readonly text: string;
+    readonly means: string;
+    readonly caveat: Caveat.Caveat | undefined;
+    readonly error: TallyError | undefined;
+}
+export declare function read(given: MacaroonCaveat | Caveat.CaveatLike, options: {
+    readonly now: Date;
+    readonly moment?: Times['moment'] | undefined;
+    readonly vocabulary?: Vocabulary | undefined;
+}): Read;
+
+// core/RequestSeal.d.ts
+import { type Bytes } from './bytes.ts';
+import * as Macaroon from './Macaroon.ts';
+export interface SealedRequest {
+    readonly method: string;
+    readonly authority: string;
+    readonly path: string;
+    readonly query: string;
+    readonly body?: Bytes | undefined;
+}
+export declare const EMPTY: Bytes;
+export declare const hash: ({ method, authority, path, query, body }: SealedRequest) => Bytes;
+export declare function seal(macaroon: Macaroon.Macaroon, request: SealedRequest, now: Date): Macaroon.Macaroon;
+export declare const formatDigest: (body: Bytes) => string;
+export declare function parseDigest(values: readonly string[]): Bytes | undefined;
+
+// core/HolderKey.d.ts
+import { type Bytes } from './bytes.ts';
+import type { CaveatLike } from './Caveat.ts';
+import type { VerifyEd25519 } from './Evidence.ts';
+import type { Macaroon } from './Macaroon.ts';
+export { HEADER, parse as parseProof, prove } from './HolderProof.ts';
+export interface HolderKey {
+    readonly publicKey: Bytes;
+    readonly sign: (message: Bytes) => Bytes;
+    readonly unsafeHex: () => string;
+}
+export declare const random: () => HolderKey;
+export declare function from(secret: string | Bytes): HolderKey;
+export declare const verify: VerifyEd25519;
+export declare function handOff(macaroon: Macaroon, options: {
+    readonly holder: HolderKey;
+    readonly to: Bytes;
+    readonly caveats?: readonly CaveatLike[];
+}): Macaroon;
+
+// core/HolderProof.d.ts
+import { type Bytes } from './bytes.ts';
+import type { HolderKey } from './HolderKey.ts';
+import type { Macaroon } from './Macaroon.ts';
+export declare const HEADER = "l402-proof";
+export declare function prove(sealed: Macaroon, holder: Pick<HolderKey, 'sign'>): string;
+export declare function parse(values: readonly string[]): Bytes | undefined;
+
+// core/Discharge.d.ts
+import { type Bytes } from './bytes.ts';
+import type { CaveatLike } from './Caveat.ts';
+import type { Vocabulary } from './caveats/rooms.ts';
+import type { Key } from './Key.ts';
+import { type Lineage } from './Lineage.ts';
+import * as Macaroon from './Macaroon.ts';
+export declare function demand(macaroon: Macaroon.Macaroon, options: {
+    readonly location: string;
+    readonly id: Bytes | string;
+    readonly key: Bytes;
+    readonly nonce?: Bytes;
+}): Macaroon.Macaroon;
+export declare const keyFor: (shared: Key, id: Bytes | string) => Bytes;
+export declare function mint(key: Bytes, id: Bytes | string, location: string, caveats?: readonly CaveatLike[]): Macaroon.Macaroon;
+export declare const bind: (root: Pick<Macaroon.Macaroon, 'signature'>, discharges: readonly Macaroon.Macaroon[]) => readonly Macaroon.Macaroon[];
+export interface Discharged {
+    readonly macaroon: Macaroon.Macaroon;
+    readonly tags: readonly Bytes[];
+    readonly index: number;
+}
+export declare function collect(root: Macaroon.Macaroon, before: readonly Bytes[], discharges: readonly Macaroon.Macaroon[]): readonly Discharged[];
+export declare function restrictions({ macaroon }: Discharged, options: {
+    readonly link: string | undefined;
+    readonly vocabulary: Vocabulary | undefined;
+}): Lineage;
 
 // core/Invoice.d.ts
 import { type Msat } from './Amount.ts';

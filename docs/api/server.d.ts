@@ -1,17 +1,22 @@
 // server/index.d.ts
 export type { Answer, Call } from './Call.ts';
 export { createGate, type Admission, type Gate, type GateOptions } from './gate.ts';
-export { invoiceAmount, offerFor, type Mode, type Offer, type PriceOptions } from './Offer.ts';
+export { invoiceAmount, mintedCaveats, offerFor, type Mode, type Offer, type PriceOptions } from './Offer.ts';
 export { problemAnswer } from './answer.ts';
 export { protect, type ProtectOptions } from './protect.ts';
 export { followSettlements, type FollowOptions } from './settle.ts';
+export { RESERVE_PATH, REVOKE_PATH, type Desk } from './desk.ts';
+export type { RestrictOptions, RevokeOptions } from './rulings.ts';
 
 // server/Call.d.ts
+import type { Body } from '../core/Body.ts';
 export interface Call {
     readonly method: string;
     readonly target: string;
     readonly header: (name: string) => readonly string[];
     readonly client: string;
+    readonly authority?: string | undefined;
+    readonly body?: (() => Promise<Body>) | undefined;
 }
 export interface Answer {
     readonly status: number;
@@ -20,13 +25,17 @@ export interface Answer {
 }
 
 // server/gate.d.ts
+import type { Bytes } from '../core/bytes.ts';
+import * as Capability from '../core/Capability.ts';
 import { TallyError } from '../core/errors.ts';
 import type { Grant } from '../core/Grant.ts';
 import type { Key } from '../core/Key.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
-import type { Store } from '../storage/Store.ts';
+import type { Ruling, Store } from '../storage/Store.ts';
 import type { Answer, Call } from './Call.ts';
+import { type Desk } from './desk.ts';
 import { type Offer } from './Offer.ts';
+import { type RestrictOptions, type RevokeOptions } from './rulings.ts';
 export type Admission = {
     readonly kind: 'challenge';
     readonly answer: Answer;
@@ -38,10 +47,14 @@ export type Admission = {
     readonly kind: 'granted';
     readonly grant: Grant;
     readonly release: () => Promise<void>;
+    readonly body?: Bytes | undefined;
 };
 export interface Gate extends AsyncDisposable {
     readonly service: string;
     readonly admit: (call: Call, offer: Offer) => Promise<Admission>;
+    readonly revoke: (options: RevokeOptions) => Promise<Ruling>;
+    readonly restrict: (options: RestrictOptions) => Promise<readonly Ruling[]>;
+    readonly desk: Desk;
 }
 export interface GateOptions {
     readonly key: Key;
@@ -50,10 +63,86 @@ export interface GateOptions {
     readonly service?: string;
     readonly location?: string;
     readonly invoiceLifetime?: number;
+    readonly authorities?: readonly string[];
+    readonly verifier?: string;
+    readonly ed25519?: Capability.VerifyEd25519;
     readonly clock?: () => Date;
     readonly onTrouble?: (error: TallyError) => void;
 }
 export declare function createGate(options: GateOptions): Gate;
+
+// server/desk.d.ts
+import type { Key } from '../core/Key.ts';
+import type { Store } from '../storage/Store.ts';
+import type { Answer, Call } from './Call.ts';
+import type { Holder } from './holder.ts';
+import { type Rulings } from './rulings.ts';
+export declare const REVOKE_PATH = "/.well-known/tally/revoke";
+export declare const RESERVE_PATH = "/.well-known/tally/reserve";
+export interface DeskOptions {
+    readonly key: Key;
+    readonly store: Pick<Store, 'against' | 'reserve'>;
+    readonly clock: () => Date;
+    readonly rulings: Rulings;
+    readonly identify: (call: Call) => Promise<Holder | undefined>;
+}
+export type Desk = (call: Call) => Promise<Answer | undefined>;
+export declare function createDesk(options: DeskOptions): Desk;
+
+// server/holder.d.ts
+import type { Authentic, Evidence } from '../core/Capability.ts';
+import * as Macaroon from '../core/Macaroon.ts';
+import type { Store } from '../storage/Store.ts';
+import type { Call } from './Call.ts';
+import type { Rulings } from './rulings.ts';
+export interface Holder {
+    readonly authentic: Authentic;
+    readonly macaroon: Macaroon.Macaroon;
+}
+export declare function holderOf({ authentic, text }: {
+    readonly authentic: Authentic;
+    readonly text: string;
+}, options: {
+    readonly call: Call;
+    readonly evidence: Evidence;
+    readonly rulings: Rulings;
+    readonly store: Pick<Store, 'spend'>;
+    readonly now: Date;
+}): Promise<Holder>;
+export declare const sealed: ({ name, value, }: NonNullable<Authentic['demands']['req']>) => {
+    readonly key: string;
+    readonly seal: {
+        readonly until: Date;
+    };
+};
+
+// server/rulings.d.ts
+import * as Capability from '../core/Capability.ts';
+import * as Caveat from '../core/Caveat.ts';
+import type { Key } from '../core/Key.ts';
+import type { Ruling, Store } from '../storage/Store.ts';
+export interface RevokeOptions {
+    readonly token: string;
+    readonly link?: string;
+}
+export interface RestrictOptions extends RevokeOptions {
+    readonly caveats: readonly Caveat.CaveatLike[];
+}
+export interface Rulings {
+    readonly standing: (authentic: Capability.Authentic) => Capability.Authentic;
+    readonly revoke: (options: RevokeOptions) => Promise<Ruling>;
+    readonly restrict: (options: RestrictOptions) => Promise<readonly Ruling[]>;
+    readonly rule: (hand: Subject, caveat?: string) => Promise<Ruling>;
+}
+type Subject = Pick<Ruling, 'tag' | 'tokenId' | 'link' | 'until'>;
+export declare function createRulings(options: {
+    readonly key: Key;
+    readonly store: Pick<Store, 'against' | 'rule'>;
+    readonly clock: () => Date;
+}): Rulings;
+export declare function subjectAt(tokenId: Uint8Array, { tag, link, ends }: Capability.Hand): Subject;
+export declare function handNamed(hands: readonly Capability.Hand[], name: string): Capability.Hand;
+export {};
 
 // server/Offer.d.ts
 import { type AmountLike, type Msat } from '../core/Amount.ts';
@@ -76,9 +165,12 @@ export interface Offer {
     readonly price: Msat;
     readonly mode: Mode;
     readonly lifetime: number;
+    readonly grants?: readonly string[];
+    readonly requires?: 'seal' | 'key';
 }
 export declare function invoiceAmount({ price, mode }: Offer): Msat;
-export declare function mintedCaveats(offer: Offer, expires: Date): readonly Caveat.Caveat[];
+export declare function mintedCaveats(offer: Offer, expires: Date, client: string): readonly Caveat.Caveat[];
+export declare const NET_CLIENT = "net=client";
 export interface PriceOptions {
     readonly price: AmountLike | ((call: Call) => AmountLike);
     readonly service?: string;

@@ -1,6 +1,6 @@
 // storage/index.d.ts
 export type { Cap, Jar, Kept, Purchase } from './Jar.ts';
-export type { Quote, Spend, Store } from './Store.ts';
+export type { Against, Quote, Ruling, Spend, Store } from './Store.ts';
 export { memoryJar, memoryStore } from './memory.ts';
 
 // storage/Jar.d.ts
@@ -69,6 +69,18 @@ export type Spend = {
     readonly charge: Charge;
     readonly remaining: bigint;
 };
+export interface Ruling {
+    readonly tag: string;
+    readonly tokenId: Bytes;
+    readonly link: string | undefined;
+    readonly caveat: string | undefined;
+    readonly at: Date;
+    readonly until: Date | undefined;
+}
+export interface Against {
+    readonly revoked: boolean;
+    readonly caveats: readonly string[];
+}
 export interface Store extends AsyncDisposable {
     open(quote: Quote): Promise<void>;
     offered(now: Date): Promise<readonly Quote[]>;
@@ -77,14 +89,27 @@ export interface Store extends AsyncDisposable {
         at: Date;
         cursor?: string;
     }): Promise<boolean>;
+    settled(paymentHash: Bytes): Promise<boolean>;
     cursor(): Promise<string | undefined>;
     spend(request: {
         key: string;
         paymentHash: Bytes;
         charges: readonly Charge[];
         at: Date;
+        seal?: {
+            readonly until: Date;
+        };
     }): Promise<Spend>;
     refund(key: string): Promise<boolean>;
+    reserve(request: {
+        paymentHash: Bytes;
+        charges: readonly Charge[];
+        at: Date;
+        until: Date;
+    }): Promise<Spend>;
+    rule(ruling: Ruling): Promise<boolean>;
+    rulings(): Promise<readonly Ruling[]>;
+    against(tag: string): Against | undefined;
     used(meter: string): Promise<bigint>;
     sweep(now: Date): Promise<number>;
 }

@@ -21,7 +21,12 @@ export function explanationAsText(explanation: Explanation, style: Style): strin
 }
 
 function segmentAsText({ link, discharge, caveats, comparisons }: Explain.Segment, style: Style): string {
-  const title = discharge !== undefined ? `in the discharge of ${discharge}` : link === undefined ? 'minted by the issuer' : named(link)
+  const title =
+    discharge !== undefined
+      ? `in the discharge of ${discharge}`
+      : link === undefined
+        ? 'minted by the issuer'
+        : named(link)
   const said = columns(
     caveats.map(({ text, means, error }) => [
       `  ${printable(text)}`,
@@ -85,7 +90,8 @@ function requestAsText(request: NonNullable<Explanation['request']>, style: Styl
   const lines = allowed
     ? [style.good('allowed, as far as the caveats can tell')]
     : ['refused', ...refusals.map(({ caveat, link, why }) => style.bad(`  ${refusal(caveat, link, why)}`))]
-  if (provided.length > 0) lines.push(style.dim(`depends on what is left of, or comes with: ${provided.map(printable).join(', ')}`))
+  if (provided.length > 0)
+    lines.push(style.dim(`depends on what is left of, or comes with: ${provided.map(printable).join(', ')}`))
   return `${style.bold('the request')}\n${lines.map((line) => `  ${line}\n`).join('')}`
 }
 
@@ -99,7 +105,11 @@ export function explanationAsJson(explanation: Explanation): object {
     segments: segments.map((segment) => ({
       ...segment,
       link: segment.link ?? null,
-      caveats: segment.caveats.map(({ text, means, error }) => ({ text, means, ...(error && { refused: error.code }) })),
+      caveats: segment.caveats.map(({ text, means, error }) => ({
+        text,
+        means,
+        ...(error && { refused: error.code }),
+      })),
     })),
     note: authenticated ? AUTHENTICATED : UNAUTHENTICATED,
   }

@@ -71,7 +71,9 @@ command. With --token nothing is ever paid, and whatever the server says of the 
     try {
       if (options['dry-run']) return await dryRun(context, request, abort.signal)
       if (options.token !== undefined) {
-        const response = await (await handedFetch(io, options.token, options, request.url))(request.url, initOf(request, abort.signal))
+        const response = await (
+          await handedFetch(io, options.token, options, request.url)
+        )(request.url, initOf(request, abort.signal))
         await progress.end()
         return await writeResult(context, response)
       }

@@ -46,6 +46,7 @@ function hostOf(url: string): string {
 
 function firstService(macaroon: Macaroon.Macaroon): string {
   const named = readCaveats(macaroon).find(({ key }) => key === 'services')
-  if (!named) throw new TallyError('USAGE', 'the token names no service: say which one the request is for, with --service')
+  if (!named)
+    throw new TallyError('USAGE', 'the token names no service: say which one the request is for, with --service')
   return named.text.slice('services='.length).split(/[:,]/, 1)[0]!
 }

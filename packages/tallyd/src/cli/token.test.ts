@@ -4,7 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import * as fc from 'fast-check'
-import { Bytes, Capability, Caveat, Credential, Discharge, HolderKey, Key, Macaroon, sha256, TallyError } from 'tallystick/core'
+import {
+  Bytes,
+  Capability,
+  Caveat,
+  Credential,
+  Discharge,
+  HolderKey,
+  Key,
+  Macaroon,
+  sha256,
+  TallyError,
+} from 'tallystick/core'
 import { main } from '../main.ts'
 import { testIo, type TestIoOptions } from './testIo.ts'
 import { parseToken } from './tokenInput.ts'
@@ -94,8 +105,10 @@ const textsOf = (text: string, from: number): readonly string[] =>
 
 test('delegate makes a narrower token that needs no preimage and verifies', async () => {
   const { code, out, err } = await delegate(
-    ...[credential, '--to', 'bot', '--path', '/qr/*', '--uses', '2', '--for', '5m'],
-    ...['--verb', 'GET', '--caveat', 'after=1', '--budget', '10 sat', '--net', '10.0.0.0/8', '--rate', '1/60'],
+    credential,
+    ...'--to bot --path /qr/* --uses 2 --for 5m --verb GET --caveat after=1 --net 10.0.0.0/8 --rate 1/60'.split(' '),
+    '--budget',
+    '10 sat',
   )
   assert.deepEqual([code, err], [0, ''])
   assert.match(out, /^L402 [A-Za-z0-9+/]+=*:\n$/)
@@ -122,7 +135,13 @@ test('delegate makes a narrower token that needs no preimage and verifies', asyn
 test('delegate cuts down what asks for more, says so, and refuses what leaves nothing', async () => {
   const { code, out, err } = await delegate(credential, '--to', 'bot', '--path', '/**', '--for', '2h', '--uses', '9')
   assert.equal(code, 0)
-  assert.deepEqual(textsOf(out, 7), ['link=bot#', `expires=${expires.getTime() / 1000}`, 'path=/qr/**', 'uses=5', 'paid='])
+  assert.deepEqual(textsOf(out, 7), [
+    'link=bot#',
+    `expires=${expires.getTime() / 1000}`,
+    'path=/qr/**',
+    'uses=5',
+    'paid=',
+  ])
   assert.match(err, /^path=\/\*\* is more than the token has; written: path=\/qr\/\*\*$/m)
   const none = await delegate(credential, '--to', 'bot', '--path', '/text/**')
   assert.equal(none.code, 1)
@@ -136,7 +155,10 @@ test('delegate writes a file that only we can read, over one that others could',
   assert.equal(code, 0, err)
   const { file: written, caveats } = JSON.parse(out) as { file: string; caveats: string[] }
   assert.equal(written, file)
-  assert.deepEqual(caveats.map((text) => text.slice(0, 5)), ['link=', 'paid='])
+  assert.deepEqual(
+    caveats.map((text) => text.slice(0, 5)),
+    ['link=', 'paid='],
+  )
   assert.ok(!out.includes(textsOf(readFileSync(file, 'utf8'), 0).join()))
   assert.equal(statSync(file).mode & 0o777, 0o600)
 })
@@ -164,7 +186,10 @@ test('delegate refuses a wrong command line, and tokens it could not hand on', a
   assert.match((await delegate(bare, ...to)).err, /^error USAGE: only the macaroon was given/)
   const stock = Macaroon.append(Macaroon.mint(new Uint8Array(32), parent.identifier, 'x'), 'services=qr:0')
   const foreign = Credential.format({ scheme: 'L402', macaroon: Macaroon.toBase64(stock), preimage })
-  assert.match((await delegate(foreign, ...to, '--uses', '1')).err, /^error CAPABILITY_UNPROFILED: .*may ignore `link=bot/)
+  assert.match(
+    (await delegate(foreign, ...to, '--uses', '1')).err,
+    /^error CAPABILITY_UNPROFILED: .*may ignore `link=bot/,
+  )
 })
 
 test('explain shows per link and dimension what is weaker, and judges a request', async () => {
@@ -184,7 +209,10 @@ test('explain shows per link and dimension what is weaker, and judges a request'
     request: { allowed: boolean; refusals: { caveat: string; link?: string }[] }
   }
   assert.equal(authenticated, false)
-  assert.deepEqual([request.allowed, request.refusals.map(({ caveat }) => caveat)], [false, ['verb=GET,HEAD', 'verb=GET']])
+  assert.deepEqual(
+    [request.allowed, request.refusals.map(({ caveat }) => caveat)],
+    [false, ['verb=GET,HEAD', 'verb=GET']],
+  )
 })
 
 test('explain compares with a parent and needs the key to call anything genuine', async () => {
@@ -216,7 +244,8 @@ test('key, handoff, condition and discharge: made by commands, accepted by the i
   Capability.authenticate(parseToken(handed).macaroon, { key, issued: preimage, ed25519 })
 
   writeFileSync(join(dir, 'shared.key'), '77'.repeat(32))
-  const asking = (await delegate(credential, '--to', 'c', '--ask', 'https://auth.example', '--ask-key', 'shared.key')).out
+  const asking = (await delegate(credential, '--to', 'c', '--ask', 'https://auth.example', '--ask-key', 'shared.key'))
+    .out
   const { asks } = JSON.parse((await run(['token', 'inspect', asking.trim()])).out) as { asks: { id: string }[] }
   assert.match(asks[0]!.id, /^c#[0-9a-f]{32}$/)
   const said = await run(['token', 'discharge', asks[0]!.id, '--key', 'shared.key', '--for', '10m'])

@@ -24,7 +24,11 @@ export const tokenDelegate = defineCommand({
     ...narrowingOptions,
     key: { type: 'value', value: 'PUBLIC', help: 'bind it to their key, as `tally token key` prints it' },
     holder: holderOption,
-    ask: { type: 'value', value: 'URL', help: 'demand a discharge from this third party (see `tally token discharge`)' },
+    ask: {
+      type: 'value',
+      value: 'URL',
+      help: 'demand a discharge from this third party (see `tally token discharge`)',
+    },
     'ask-key': { type: 'value', value: 'FILE', help: 'with --ask: the key shared with it, 64 hex digits' },
     output: outputOption,
     jar: jarOption,
@@ -33,9 +37,15 @@ export const tokenDelegate = defineCommand({
 The copy needs no preimage. Whoever has it can use it, narrow it and hand it on; --to names, and does not check. What asks
 for more than the token has is cut down to what it has. Keep a copy: \`tally token revoke\` takes it back.`,
   examples: [
-    ["tally token delegate --to scout-7 --for 5m --uses 5 --verb GET --path '/qr/**'", 'of the newest token bought here'],
+    [
+      "tally token delegate --to scout-7 --for 5m --uses 5 --verb GET --path '/qr/**'",
+      'of the newest token bought here',
+    ],
     ['tally token delegate scout.token --to helper --uses 2 -o helper.token', 'of one that was handed to you'],
-    ["tally token delegate --to intern --budget '200 sat' --net 203.0.113.0/24", 'a part of a balance, from one network'],
+    [
+      "tally token delegate --to intern --budget '200 sat' --net 203.0.113.0/24",
+      'a part of a balance, from one network',
+    ],
   ],
   async run({ io, style, json, options, args }) {
     const to = readName(options.to)

@@ -25,7 +25,7 @@ for which the whole token is refused, + one more condition. Without the key anyb
 Exit code 1: it is refused as a whole, not within --parent, or does not allow --request.`,
   examples: [
     ['tally token explain scout.token', 'link by link'],
-    ["tally token explain helper.token --parent scout.token", 'two tokens, dimension by dimension'],
+    ['tally token explain helper.token --parent scout.token', 'two tokens, dimension by dimension'],
     ["tally token explain scout.token --request 'GET https://api.example.com/v1/me'", 'would it allow that?'],
   ],
   async run({ io, style, json, options, args }) {
@@ -34,7 +34,9 @@ Exit code 1: it is refused as a whole, not within --parent, or does not allow --
     const parent =
       options.parent === undefined ? undefined : await readToken(io, { token: options.parent, jar: options.jar })
     const key = await findKey(io, options.key)
-    const checked = key ? check(key, [token, ...(parent ? [parent] : [])], { named: options.key !== undefined }) : undefined
+    const checked = key
+      ? check(key, [token, ...(parent ? [parent] : [])], { named: options.key !== undefined })
+      : undefined
     const { request: asked } = options
     const request = asked === undefined ? undefined : readAction({ ...options, request: asked }, token.macaroon, now)
     const more = { now, request, moment: moment(now) }

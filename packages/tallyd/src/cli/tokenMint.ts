@@ -25,7 +25,10 @@ export const tokenMint = defineCommand({
   notes: `Needs the master key and nothing else: the gateway honours it without having heard of it. --for is needed. What it
 prints is a credential with its preimage, which opens all of it; \`tally token delegate\` makes copies for others.`,
   examples: [
-    ["tally token mint --service qr --for 30d --path '/qr/**' --uses 100 -o tester.token", 'a hundred calls for a tester'],
+    [
+      "tally token mint --service qr --for 30d --path '/qr/**' --uses 100 -o tester.token",
+      'a hundred calls for a tester',
+    ],
     ["tally token mint --service qr --for 1d --budget '500 sat' --key issuer.key", 'with a key from elsewhere'],
   ],
   async run({ io, json, options }) {

@@ -25,7 +25,8 @@ export async function writeToken(
   const { text, output, json, more } = options
   const file = output === undefined || output === '-' ? undefined : resolve(io.cwd, output)
   if (file !== undefined) await writeSecret(file, `${text}\n`)
-  if (json) await io.stdout.write(`${JSON.stringify({ ...(file === undefined ? { token: text } : { file }), ...more })}\n`)
+  if (json)
+    await io.stdout.write(`${JSON.stringify({ ...(file === undefined ? { token: text } : { file }), ...more })}\n`)
   else if (file === undefined) await io.stdout.write(`${text}\n`)
   else await io.stderr.write(`wrote ${printable(file)}\n`)
 }

@@ -34,7 +34,11 @@ must be in a token from the start, so there is no --uses here. Takes nothing bac
     const token = /^[0-9a-f]{64}$/.test(args[0]) ? args[0] : await asMacaroon(io, args[0], options.jar)
     const { link, state } = options
     const texts = caveats.map(({ text }) => text)
-    const said = await askGateway(io, state, '/restrict', { token, ...(link !== undefined && { link }), caveats: texts })
+    const said = await askGateway(io, state, '/restrict', {
+      token,
+      ...(link !== undefined && { link }),
+      caveats: texts,
+    })
     await io.stdout.write(json ? `${JSON.stringify(said)}\n` : `added: ${texts.map(printable).join(', ')}\n`)
     return exits.OK.code
   },

@@ -19,7 +19,11 @@ export const tokenRevoke = defineCommand({
   maxArgs: 1,
   options: {
     link: { type: 'value', value: 'NAME', help: 'only what was handed on to NAME, and from there' },
-    as: { type: 'value', value: 'TOKEN', help: 'as the holder of this token, which handed it on; `last` is the newest bought' },
+    as: {
+      type: 'value',
+      value: 'TOKEN',
+      help: 'as the holder of this token, which handed it on; `last` is the newest bought',
+    },
     at: { type: 'value', value: 'URL', help: 'with --as: where the gateway is (default: where it was bought)' },
     state: stateOption,
     jar: jarOption,
@@ -44,7 +48,10 @@ With --as, the gateway checks that TOKEN was made from yours, and without --link
       as === undefined ? await askGateway(io, state, '/revoke', wanted) : await askAsHolder(io, { as, at, jar }, wanted)
     ) as { revoked: { link: string | null } }
     if (json) await io.stdout.write(`${JSON.stringify({ revoked })}\n`)
-    else await io.stdout.write(`revoked: ${revoked.link === null ? 'the whole token' : `link ${printable(revoked.link)}`}\n`)
+    else
+      await io.stdout.write(
+        `revoked: ${revoked.link === null ? 'the whole token' : `link ${printable(revoked.link)}`}\n`,
+      )
     return exits.OK.code
   },
 })
@@ -75,7 +82,8 @@ async function askAsHolder(
     return said
   } catch (error) {
     if (TallyError.is(error)) throw error
-    const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : 'no answer that it could be'
+    const reason =
+      error instanceof Error && error.cause instanceof Error ? error.cause.message : 'no answer that it could be'
     throw new TallyError('SERVER_UNREACHABLE', `${new URL(origin).origin}: ${reason}`, { cause: error })
   }
 }

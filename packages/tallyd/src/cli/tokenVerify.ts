@@ -32,7 +32,9 @@ export const tokenVerify = defineCommand({
     const token = await readToken(io, { token: args[0], jar: options.jar })
     const preimage = options.preimage === undefined ? token.preimage : parsePreimage(options.preimage)
     const authentic = Capability.authenticate(token.macaroon, { key, ...(preimage && { preimage }) })
-    const facts: [string, string][] = [['genuine', `made with this key, ${preimage ? 'and paid for' : 'by somebody who knew the preimage'}`]]
+    const facts: [string, string][] = [
+      ['genuine', `made with this key, ${preimage ? 'and paid for' : 'by somebody who knew the preimage'}`],
+    ]
     const result: Record<string, unknown> = { genuine: true }
     if (options.request !== undefined) {
       const action = readAction({ ...options, request: options.request }, token.macaroon, io.clock())

@@ -33,9 +33,9 @@ interface Wanted {
 
 function read(body: string): Wanted {
   const { token, link, caveats = [] } = parse(body)
-  const texts = Array.isArray(caveats) && caveats.every((text) => typeof text === 'string')
-  if (typeof token !== 'string' || (link !== undefined && typeof link !== 'string') || !texts) throw malformed()
-  return { token, link, caveats: caveats as string[] }
+  if (typeof token !== 'string' || (link !== undefined && typeof link !== 'string')) throw malformed()
+  if (!Array.isArray(caveats) || !caveats.every((text) => typeof text === 'string')) throw malformed()
+  return { token, link, caveats }
 }
 
 function parse(body: string): Record<string, unknown> {
@@ -47,4 +47,7 @@ function parse(body: string): Record<string, unknown> {
 }
 
 const malformed = (): TallyError =>
-  new TallyError('REQUEST_MALFORMED', 'admin: expected POST /revoke {token, link} or POST /restrict {token, link, caveats}')
+  new TallyError(
+    'REQUEST_MALFORMED',
+    'admin: expected POST /revoke {token, link} or POST /restrict {token, link, caveats}',
+  )
