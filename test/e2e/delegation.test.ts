@@ -50,6 +50,8 @@ function isRefused(answer: Answered, expected: Refusal, what: string): void {
   assert.ok(fix.length > 10, what)
 }
 
+const words = (text: string): readonly string[] => text.split(' ')
+
 const give = (from: string, to: Resident, name: string): void => copyFileSync(from, path.join(to.dir, name))
 
 /** What a holder with bare hands and a macaroon library can write. */
@@ -80,14 +82,12 @@ test(
       preimage: string
     }
     assert.match(preimage, /^[0-9a-f]{64}$/)
-    const delegated = await run(
-      [
-        ...['token', 'delegate', '--to', 'scout-7', '--for', '5m', '--uses', '20', '--verb', 'GET,POST'],
-        ...['--path', '/v1/search/**', '--budget', '500 sat', '--price', '20 sat', '--net', '127.0.0.1/32'],
-        ...['--host', host, '--caveat', 'none:q.admin=1', '-o', 'scout.token'],
-      ],
-      agent.dir,
+    const narrowing = words(
+      '--for 5m --uses 20 --verb GET,POST --path /v1/search/** --net 127.0.0.1/32 --caveat none:q.admin=1',
     )
+    const money = ['--budget', '500 sat', '--price', '20 sat', '--host', host]
+    const delegate = [...words('token delegate --to scout-7 -o scout.token'), ...narrowing, ...money]
+    const delegated = await run(delegate, agent.dir)
     assert.equal(delegated.code, 0, delegated.err)
     const scoutFile = path.join(agent.dir, 'scout.token')
     assert.equal(statSync(scoutFile).mode & 0o777, 0o600)
@@ -99,9 +99,8 @@ test(
       /"status":200.*GET \/v1\/search\/oslo\?q=1 0/,
     )
     const handed = await scout.tally(
-      ...['token', 'delegate', 'scout.token', '--to', 'helper', '--for', '1m', '--uses', '3', '--verb', 'GET'],
-      ...['--path', '/v1/search/public/**', '--caveat', 'in:q.lang=en,no', '--caveat', 'max:q.limit=50'],
-      ...['--caveat', 'depth=0', '-o', 'helper.token'],
+      ...words('token delegate scout.token --to helper --for 1m --uses 3 --verb GET -o helper.token'),
+      ...words('--path /v1/search/public/** --caveat in:q.lang=en,no --caveat max:q.limit=50 --caveat depth=0'),
     )
     assert.equal(handed.code, 0, handed.err)
     give(path.join(scout.dir, 'helper.token'), helper, 'helper.token')

@@ -303,3 +303,45 @@ test('any value under any key: only TallyError comes out', () => {
     { numRuns },
   )
 })
+
+test('grants, requires and origin: what a route mints, what it asks, and how clients know us', () => {
+  const at = (more: string, route: string, top = ''): string =>
+    `${top}lightning: sim\nservices:\n  a:\n    upstream: http://127.0.0.1:1\n${more}    routes:\n      GET /x/**: ${route}\n`
+  const offerOf = (text: string) => loadConfig(text, 't').services[0]!.routes[0]!.offer!
+  const { grants, requires } = offerOf(
+    at(
+      '    grants: [rate=10/60]\n    requires: seal\n',
+      '{ price: 1 sat, grants: [net=client, "max:q.n=5"], requires: key }',
+    ),
+  )
+  assert.deepEqual([grants, requires], [['rate=10/60', 'net=client', 'max:q.n=5'], 'key'])
+  assert.deepEqual(
+    Object.keys(offerOf(at('', '1 sat'))).filter((key) => key === 'grants' || key === 'requires'),
+    [],
+  )
+  assert.equal(loadConfig(at('', '1 sat', 'origin: https://api.example.com\n'), 't').origin, 'https://api.example.com')
+
+  const mistakes: [string, RegExp][] = [
+    [
+      at('    grants: [colour=red]\n', '1 sat'),
+      /^t:5:13 grants: caveat `colour=red`: the vocabulary dlg1 has no such key$/,
+    ],
+    [
+      at('    grants: [uses=5]\n', '1 sat'),
+      /^t:5:13 grants: expected a caveat that is not sold or required by keys of their own/,
+    ],
+    [at('    grants: rate=1/1\n', '1 sat'), /^t:5:13 grants: expected a list of caveats like/],
+    [at('    requires: sealed\n', '1 sat'), /^t:5:15 requires: expected `seal` or `key`$/],
+    [at('', '{ price: 1 sat, grants: [path=/y] }'), /^t:6:18 GET \/x\/\*\*: its grants: .*it would allow path \/y/],
+    [at('', '1 sat', 'origin: https://api.example.com/v1\n'), /^t:1:9 origin: expected an origin like/],
+    [at('', '1 sat', 'origin: https://api.example.com:443\n'), /^t:1:9 origin: expected an origin like/],
+  ]
+  for (const [text, expected] of mistakes)
+    assert.throws(
+      () => loadConfig(text, 't'),
+      (error: Error) => {
+        assert.match(error.message, expected)
+        return true
+      },
+    )
+})

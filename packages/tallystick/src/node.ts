@@ -62,12 +62,16 @@ export function releaseOnFailure(res: NodeResponse, release: () => Promise<void>
 }
 
 /**
+/**
  * A caller who hangs up also makes the handler throw, and may have read all but the last byte. What the handler broke off
  * itself carries its error, as `pipeline` sees to.
  */
 const leftByCaller = ({ destroyed, errored }: NodeResponse): boolean => destroyed && !errored
 
-/** Wraps a handler: it runs only with a grant in hand. */
+/**
+ * Wraps a handler: it runs only with a grant in hand. The body is the handler's to read; that of a sealed request must hash
+ * to what its Content-Digest says, which the seal covers (docs/evidence.md).
+ */
 export function paid<Req extends NodeRequest, Res extends NodeResponse>(
   gate: Gate,
   options: PriceOptions,

@@ -106,8 +106,12 @@ const textsOf = (text: string, from: number): readonly string[] =>
     .map(({ id }) => Bytes.fromUtf8(id).replace(/(#|paid=).*/, '$1'))
 
 test('delegate makes a narrower token that needs no preimage and verifies', async () => {
-  const narrower = '--path /qr/* --uses 2 --for 5m --verb GET --caveat after=1 --net 10.0.0.0/8 --rate 1/60'.split(' ')
-  const { code, out, err } = await delegate(credential, '--to', 'bot', '--budget', '10 sat', ...narrower)
+  const { code, out, err } = await delegate(
+    credential,
+    ...'--to bot --path /qr/* --uses 2 --for 5m --verb GET --caveat after=1 --net 10.0.0.0/8 --rate 1/60'.split(' '),
+    '--budget',
+    '10 sat',
+  )
   assert.deepEqual([code, err], [0, ''])
   assert.match(out, /^L402 [A-Za-z0-9+/]+=*:\n$/)
   assert.ok(!out.includes('22'.repeat(32)))

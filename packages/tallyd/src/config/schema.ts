@@ -57,7 +57,25 @@ const duration = text('expected a duration like "30s", "5m", "1h" or "30d"', par
 const DAY = 86_400
 const timeout = duration.refine((seconds) => seconds <= DAY, { error: 'expected a day or less' })
 
-const grant = text('expected a caveat like "rate=10/60", or "net=client"', parseGrant)
+const GRANTS = 'expected a list of caveats like [rate=10/60, net=client]'
+
+/** Mistakes are reported of the whole list: positions are kept for keys. */
+const grants = z
+  .array(z.unknown(), { error: GRANTS })
+  .transform((items, context): string[] => {
+    try {
+      return items.map((item) => {
+        if (typeof item !== 'string') throw new TallyError('CONFIG_INVALID', GRANTS)
+        return parseGrant(item)
+      })
+    } catch (error) {
+      if (!TallyError.is(error)) throw error
+      context.issues.push({ code: 'custom', input: undefined, message: error.message })
+      return z.NEVER
+    }
+  })
+  .optional()
+
 const requires = z.enum(['seal', 'key'], { error: 'expected `seal` or `key`' })
 
 const priced = z
@@ -73,10 +91,7 @@ const priced = z
       .describe('Sell a balance of this amount; every call draws its price, on any route of the service.'),
     pass: duration.optional().describe('Sell any number of calls to this route for this long, for one price.'),
     expires: duration.optional().describe('How long what is bought here can be used; overrides that of the service.'),
-    grants: z
-      .array(grant, { error: 'expected a list of caveats' })
-      .optional()
-      .describe('Further caveats in what is bought here, behind those of the service.'),
+    grants: grants.describe('Further caveats in what is bought here, behind those of the service.'),
     requires: requires.optional().describe('What tokens must come with here; overrides that of the service.'),
   })
   .check((context) => {
@@ -116,13 +131,10 @@ const service = z.strictObject({
         'no match is refused. `*` is one path segment, a final `**` is one or more; GET includes HEAD.',
     ),
   expires: duration.prefault('30d').describe('How long what is bought can be used.'),
-  grants: z
-    .array(grant, { error: 'expected a list of caveats' })
-    .optional()
-    .describe(
-      'Further caveats in everything that is sold, as docs/caveats.md spells them: `[rate=10/60, depth=2]`. `net=client` is ' +
-        'the address that asked for the price.',
-    ),
+  grants: grants.describe(
+    'Further caveats in everything that is sold, as docs/caveats.md spells them: `[rate=10/60, depth=2]`. `net=client` is ' +
+      'the address that asked for the price.',
+  ),
   requires: requires
     .optional()
     .describe(

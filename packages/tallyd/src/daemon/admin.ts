@@ -33,8 +33,8 @@ interface Wanted {
 
 function read(body: string): Wanted {
   const { token, link, caveats = [] } = parse(body)
-  const texts = Array.isArray(caveats) && caveats.every((text) => typeof text === 'string')
-  if (typeof token !== 'string' || (link !== undefined && typeof link !== 'string') || !texts) throw malformed()
+  if (typeof token !== 'string' || (link !== undefined && typeof link !== 'string')) throw malformed()
+  if (!Array.isArray(caveats) || !caveats.every((text) => typeof text === 'string')) throw malformed()
   return { token, link, caveats }
 }
 

@@ -41,7 +41,7 @@ const good = [
   `preimage=${'0a'.repeat(32)}`,
   'link=research-bot#q7k2m4xa',
   `link=${'a'.repeat(64)}#${'a'.repeat(26)}`,
-  'aud=api.example.com,a',
+  'aud=api.example.com,a,localhost:8402',
   'host=api.example.com,*.img.example.com,localhost:8402',
   'net=203.0.113.0/24,2001:db8::/32',
   'in:q.lang=de,a%2Cb,%25,%C3%A9,=',
@@ -88,7 +88,7 @@ test('there is one spelling', () => {
     `link=a#${'a'.repeat(27)}`,
     ...int.flatMap((value) => [`max:q.a=${value}`, `min:b./a=${value}`, `rate=${value}/60`, `rate=1/${value}`]),
     ...int.flatMap((value) => [`depth=${value}`, `price=${value}msat`]),
-    ...['', 'a,a', 'A', 'a b', 'a,', 'a'.repeat(65)].map((value) => `aud=${value}`),
+    ...['', 'a,a', 'A', 'a b', 'a,', 'a:', 'a:0', 'a:1:2', 'a'.repeat(65)].map((value) => `aud=${value}`),
     ...['', 'A', 'a,a', 'a,', 'a, b', '*', 'a:0'].map((value) => `host=${value}`),
     ...['', '10.0.0.1', '10.0.0.1/8', '::ffff:10.0.0.0/104', '::0/0', '0.0.0.0/0,0.0.0.0/0'].map(
       (value) => `net=${value}`,
