@@ -46,7 +46,12 @@ async function buy(route: string, client: number): Promise<string> {
   return Credential.format({ scheme: 'L402', macaroon, preimage: payment.preimage })
 }
 
-process.on('message', ({ route, count }: { route: string; count: number }) => {
+process.on('message', (message: 'cpu' | { route: string; count: number }) => {
+  if (message === 'cpu') {
+    const { user, system } = process.cpuUsage()
+    return void process.send!(user + system)
+  }
+  const { route, count } = message
   void Promise.all(Array.from({ length: count }, (_, i) => buy(route, i))).then((bought) => process.send!(bought))
 })
 process.send!(port)

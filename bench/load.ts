@@ -18,23 +18,36 @@ export interface Load {
 export interface Rate {
   /** Answered requests per second. */
   readonly perSecond: number
+  readonly answered: number
   readonly errors: number
   readonly p50: number
   readonly p99: number
 }
 
-/** Runs one load in a child process. */
-export function drive(load: Load): Promise<Rate> {
-  return new Promise((resolve, reject) => {
-    const child = fork(import.meta.filename, [], { serialization: 'json' })
-    child.once('message', (rate: Rate) => resolve(rate))
-    child.once('exit', (code) => reject(new Error(`load generator ended with ${code}`)))
-    child.send(load)
-  })
+export interface Loader extends Disposable {
+  drive(load: Load): Promise<Rate>
+}
+
+/** One process for all loads of a bench, so that its own warming up is over before anything counts. */
+export function startLoader(): Loader {
+  const child = fork(import.meta.filename)
+  return {
+    drive: (load) =>
+      new Promise((resolve, reject) => {
+        const onExit = (code: number | null): void => reject(new Error(`load generator ended with ${code}`))
+        child.once('exit', onExit)
+        child.once('message', (rate: Rate) => {
+          child.off('exit', onExit)
+          resolve(rate)
+        })
+        child.send(load)
+      }),
+    [Symbol.dispose]: () => void child.kill(),
+  }
 }
 
 if (process.send && process.argv[1] === import.meta.filename)
-  process.once('message', (load: Load) => void run(load).then((rate) => process.send!(rate, () => process.exit(0))))
+  process.on('message', (load: Load) => void run(load).then((rate) => process.send!(rate)))
 
 async function run(load: Load): Promise<Rate> {
   const latencies: number[] = []
@@ -45,7 +58,13 @@ async function run(load: Load): Promise<Rate> {
   const seconds = (performance.now() - started) / 1000
   latencies.sort((a, b) => a - b)
   const at = (share: number): number => latencies[Math.floor((latencies.length - 1) * share)] ?? Number.NaN
-  return { perSecond: latencies.length / seconds, errors: tally.errors, p50: at(0.5), p99: at(0.99) }
+  return {
+    perSecond: latencies.length / seconds,
+    answered: latencies.length,
+    errors: tally.errors,
+    p50: at(0.5),
+    p99: at(0.99),
+  }
 }
 
 function connection(

@@ -8,7 +8,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { loadConfig } from '../packages/tallyd/src/config.ts'
 import { createGateway } from '../packages/tallyd/src/gateway/server.ts'
-import { drive, type Rate } from './load.ts'
+import { startLoader, type Loader, type Rate } from './load.ts'
 import { median, type Bench } from './report.ts'
 
 const CONNECTIONS = 32
@@ -25,6 +25,7 @@ interface Server {
 type Role = 'upstream' | 'ours' | 'agent'
 
 export async function proxyBench({ quick }: { quick: boolean }): Promise<Bench> {
+  using loader = startLoader()
   const upstream = await start('upstream', 0)
   const servers = { ours: await start('ours', upstream.port), agent: await start('agent', upstream.port) }
   const samples: Record<'ours' | 'agent', (Rate & { cpu: number })[]> = { ours: [], agent: [] }
@@ -33,7 +34,7 @@ export async function proxyBench({ quick }: { quick: boolean }): Promise<Bench> 
     for (const name of round % 2 === 0 ? (['ours', 'agent'] as const) : (['agent', 'ours'] as const)) {
       const before = await servers[name].cpu()
       const milliseconds = quick ? 1000 : 2000
-      const rate = await load(servers[name].port, milliseconds)
+      const rate = await load(loader, servers[name].port, milliseconds)
       const cpu = ((await servers[name].cpu()) - before) / (rate.perSecond * (milliseconds / 1000))
       // The first round warms up.
       if (round > 0) samples[name].push({ ...rate, cpu })
@@ -62,8 +63,8 @@ export async function proxyBench({ quick }: { quick: boolean }): Promise<Bench> 
   }
 }
 
-const load = (port: number, milliseconds: number): Promise<Rate> =>
-  drive({
+const load = (loader: Loader, port: number, milliseconds: number): Promise<Rate> =>
+  loader.drive({
     port,
     connections: CONNECTIONS,
     milliseconds,
