@@ -569,7 +569,7 @@ export interface Vocabulary {
     } | undefined;
 }
 export declare const dlg1: Vocabulary;
-export declare function vocabulary(own: Readonly<Record<string, Room<never>>>): Vocabulary;
+export declare function vocabulary(own: Readonly<Record<string, Room<unknown>>>): Vocabulary;
 
 // core/limits.d.ts
 import { type ErrorDetails } from './errors.ts';
@@ -645,6 +645,10 @@ export interface AuthenticateOptions {
     readonly vocabulary?: Vocabulary | undefined;
 }
 export declare function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateOptions): Authentic;
+export declare function authenticateNext(earlier: Authentic, { req, signature }: {
+    readonly req: string;
+    readonly signature: Bytes;
+}): Authentic | undefined;
 export declare function narrow(authentic: Authentic, caveats: readonly Caveat.Caveat[]): Authentic;
 export declare function checkNarrowing(caveats: readonly Caveat.Caveat[]): readonly Placed[];
 export declare function authorize(authentic: Authentic, action: Action, evidence?: Evidence): Grant;
@@ -674,7 +678,8 @@ export interface Demands {
     } | undefined;
     readonly holder: {
         readonly at: Placed;
-        readonly accepts: (proof: Bytes) => boolean;
+        readonly message: Bytes | undefined;
+        readonly ed25519: VerifyEd25519;
     } | undefined;
 }
 export declare const SEAL_WINDOW = 60;
@@ -684,6 +689,7 @@ export declare function readDemands(entries: readonly (Placed | undefined)[], be
     readonly preimage: Bytes | undefined;
     readonly ed25519: VerifyEd25519 | undefined;
 }): Demands;
+export declare function sealedBy(demands: Demands, at: Placed, signature: Bytes): Demands;
 export declare function checkEvidence({ paid, seal, req, holder }: Demands, now: Date, evidence: Evidence): void;
 export declare function checkPreimage(paymentHash: Bytes, preimage: Bytes, at?: Placed): void;
 
