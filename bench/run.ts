@@ -1,6 +1,7 @@
 /** `npm run bench`: every figure the docs quote, paired in one run. `--quick` for CI, `--only NAME`, `--json`. */
 import { parseArgs } from 'node:util'
 import { embeddedBench } from './embedded.ts'
+import { evidenceBench } from './evidence.ts'
 import { gatewayBench } from './gateway.ts'
 import { proxyBench } from './proxy.ts'
 import { print, type Bench } from './report.ts'
@@ -16,6 +17,7 @@ const { values } = parseArgs({
 
 const benches: Record<string, (options: { quick: boolean }) => Promise<Bench>> = {
   verify: verifyBench,
+  evidence: evidenceBench,
   proxy: proxyBench,
   gateway: gatewayBench,
   embedded: embeddedBench,
