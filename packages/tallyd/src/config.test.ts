@@ -345,3 +345,15 @@ test('grants, requires and origin: what a route mints, what it asks, and how cli
       },
     )
 })
+
+test('what can be reached from outside says under which name', () => {
+  const text = (listen: string, more = ''): string =>
+    `listen: "${listen}"\n${more}lightning: sim\nservices: { a: { upstream: "http://127.0.0.1:1", routes: { GET /**: free } } }\n`
+  assert.throws(() => loadConfig(text('0.0.0.0:8402'), 'tally.yaml'), {
+    code: 'CONFIG_INVALID',
+    message: /^tally\.yaml:1:9 listen: reachable from outside, so say how clients call it/,
+  })
+  assert.equal(loadConfig(text('0.0.0.0:8402', 'origin: https://a.example\n'), 'x').origin, 'https://a.example')
+  for (const listen of ['127.0.0.1:1', '127.8.0.1:1', 'localhost:1', '[::1]:1'])
+    assert.equal(loadConfig(text(listen), 'x').origin, undefined)
+})

@@ -40,10 +40,11 @@ export function loadConfig(text: string, filename: string): Config {
   if (names.length > 0) throw invalid(names)
   const services = servicesOf(parsed.data, source)
   const dead = unreachable(services, source)
+  const { listen, origin, lightning, key, store } = parsed.data
   const wrong = [...dead, ...unmintable(services, source)]
+  if (origin === undefined && !isLoopback(listen.host)) wrong.push(source.mistake(['listen'], UNNAMED))
   if (wrong.length > 0) throw invalid(wrong)
 
-  const { listen, origin, lightning, key, store } = parsed.data
   const base = dirname(resolve(filename))
   const state = resolve(base, parsed.data.state)
   return {
@@ -59,6 +60,11 @@ export function loadConfig(text: string, filename: string): Config {
     services,
   }
 }
+
+// Behind other names than our own address every sealed request would be refused, and only after it was paid for.
+const UNNAMED = 'reachable from outside, so say how clients call it: `origin: https://api.example.com`'
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 /** One line per mistake, in the order of the file. */
 function invalid(mistakes: readonly Mistake[]): TallyError {

@@ -154,7 +154,7 @@ export const schema = z.strictObject({
     .optional()
     .describe(
       'How clients know this gateway, where that is not the address it listens on: behind a proxy or a port mapping. ' +
-        '`host=`, `aud=` and sealed requests are judged by it.',
+        '`host=`, `aud=` and sealed requests are judged by it. Required unless `listen` is a loopback address.',
     ),
   state: z
     .string({ error: 'expected a directory like "./.tally"' })
