@@ -72,6 +72,17 @@ test('seal=1 makes the token itself useless on the wire', async () => {
   assert.equal(await world.attempt(credential(RequestSeal.seal(strict, request, START))), 'granted')
 })
 
+test('a copy that came in another header is no measure of what Authorization says', async () => {
+  await using world = await openWorld()
+  const copy = (): Macaroon.Macaroon => RequestSeal.seal(world.helper, request, START)
+  // Of another token, as far as its beginning says, and sealed all the same.
+  const crooked = (): string => credential(copy()).replace(/^(L402 .{40})./, (_, head: string) => `${head}0`)
+  assert.equal(await world.attempt(crooked()), 'CAPABILITY_INVALID')
+  const macaroon = Bytes.toHex(Macaroon.encode(copy()))
+  assert.equal(await world.attempt(crooked(), { headers: { macaroon } }), 'granted')
+  assert.equal(await world.attempt(crooked()), 'CAPABILITY_INVALID')
+})
+
 test('a restart forgets no copy', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tally-replay-'))
   try {

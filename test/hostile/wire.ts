@@ -163,6 +163,8 @@ export interface TestGate {
   admit(call: Call, offer: Offer): Promise<Admission>
   /** Awaited before every decision. */
   delay: Promise<void>
+  /** What the body must hash to, as of a sealed request. */
+  body: Uint8Array | undefined
 }
 
 export function testGate(): TestGate {
@@ -171,6 +173,7 @@ export function testGate(): TestGate {
     granted: 0,
     released: 0,
     delay: Promise.resolve(),
+    body: undefined,
     async admit(call, offer) {
       gate.calls.push({ call, offer })
       await gate.delay
@@ -180,7 +183,7 @@ export function testGate(): TestGate {
           gate.released++
         }
         // The proxy hands a grant through without looking into it.
-        return { kind: 'granted', grant: undefined as never, release }
+        return { kind: 'granted', grant: undefined as never, release, body: gate.body }
       }
       const headers = [
         ['WWW-Authenticate', 'LSAT macaroon="M", invoice="I"'],

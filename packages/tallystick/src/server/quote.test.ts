@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sats } from '../core/Amount.ts'
+import { fromUtf8 } from '../core/bytes.ts'
 import { TallyError } from '../core/errors.ts'
 import { Key } from '../core/Key.ts'
+import * as Macaroon from '../core/Macaroon.ts'
 import * as Terms from '../core/Terms.ts'
 import { sim } from '../lightning/sim.ts'
 import { memoryStore } from '../storage/memory.ts'
@@ -57,6 +59,9 @@ test('whatever changes in an offer makes a new quote, also after a restart', asy
     { mode: { kind: 'budget', amount: sats(10) } },
     { price: sats(5), mode: { kind: 'uses', uses: 2 } },
     { lifetime: 7200 },
+    { varies: true },
+    { grants: ['price=10000msat'] },
+    { requires: 'seal' },
     { verbs: ['GET', 'HEAD', 'POST'] },
     { pattern: '/qr/*' },
   ]
@@ -93,4 +98,31 @@ test('one client that floods leaves room for the others, and paying frees its ow
   await assert.rejects(quoter.quote('flood', route(5000)), refused)
   for (const { paymentHash } of quotes.slice(0, 100)) quoter.close(paymentHash)
   await quoter.quote('flood', route(5000))
+})
+
+test('an IPv6 /64 is one client, and what is bound to an address is still quoted to that address', async () => {
+  const { quoter } = setup()
+  const [one, other, neighbour] = ['2001:db8::1', '2001:db8::2', '2001:db8:0:1::1'] as const
+  const first = await quoter.quote(one, offer)
+  assert.equal((await quoter.quote(other, offer)).bolt11, first.bolt11)
+  assert.notEqual((await quoter.quote(neighbour, offer)).bolt11, first.bolt11)
+  const bound: Offer = { ...offer, grants: ['net=client'] }
+  for (const client of [one, other]) {
+    const { caveats } = Macaroon.fromBase64((await quoter.quote(client, bound)).macaroon)
+    assert.equal(fromUtf8(caveats.at(-1)!.id), `net=${client}/128`)
+  }
+})
+
+test('one customer with many addresses has the share of one', async () => {
+  const { quoter } = setup()
+  const bound: Offer = { ...offer, grants: ['net=client'] }
+  let quotes = 0
+  await assert.rejects(
+    async () => {
+      for (; quotes <= 10_000; quotes++) await quoter.quote(`2001:db8::${quotes.toString(16)}`, bound)
+    },
+    { code: 'NODE_UNAVAILABLE' },
+  )
+  assert.equal(quotes, 5000)
+  await quoter.quote('2001:db8:0:1::1', bound)
 })
