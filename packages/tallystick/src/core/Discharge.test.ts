@@ -136,6 +136,8 @@ test('unbound, bound to another token, of another key or id, twice, missing or l
     [token(1), Discharge.bind(token(1), [good])],
     // One discharge for two demands of the same thing.
     [twice, Discharge.bind(twice, [good])],
+    // Nor two, which Go cannot tell apart.
+    [twice, Discharge.bind(twice, [good, good])],
     // Bound before the token was narrowed.
     [Capability.attenuate(one, ['verb=GET']), Discharge.bind(one, [good])],
   ]
@@ -145,7 +147,6 @@ test('unbound, bound to another token, of another key or id, twice, missing or l
     assert.equal(details['dimension'], 'third-party')
   }
   verify(one, Discharge.bind(one, [good]))
-  verify(twice, Discharge.bind(twice, [good, good]))
 })
 
 test('a caveat of a discharge that is dropped, changed or added without the key is noticed', () => {

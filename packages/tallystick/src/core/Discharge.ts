@@ -99,6 +99,9 @@ export function collect(
       const at = unused.findIndex(({ identifier }) => equalConstantTime(identifier, id))
       if (at < 0) throw refused(location, 'no discharge came for it')
       const [macaroon] = unused.splice(at, 1) as [Macaroon.Macaroon]
+      // Go and npm look discharges up by name and would find this one again.
+      if (unused.some(({ identifier }) => equalConstantTime(identifier, id)))
+        throw refused(location, 'two discharges came for it')
       const tags = Macaroon.chain(open(vid, before[i]!, location), macaroon)
       if (!equalConstantTime(boundTo(root.signature, tags.at(-1)!), macaroon.signature))
         throw refused(location, 'its discharge was not made for it, or is not bound to this token')
