@@ -4,6 +4,7 @@ import { configCheck } from './configCheck.ts'
 import { doctor } from './doctor.ts'
 import { fetchCommand } from './fetch.ts'
 import { gateway } from './gateway.ts'
+import { tokenAttenuate } from './tokenAttenuate.ts'
 import { tokenDelegate } from './tokenDelegate.ts'
 import { tokenMint } from './tokenMint.ts'
 import { tokenExplain } from './tokenExplain.ts'
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   gateway,
   fetchCommand,
   tokenInspect,
+  tokenAttenuate,
   tokenDelegate,
   tokenExplain,
   tokenRevoke,
