@@ -100,7 +100,7 @@ export interface Store extends AsyncDisposable {
             readonly until: Date;
         };
     }): Promise<Spend>;
-    refund(key: string): Promise<boolean>;
+    refund(key: string, kept?: readonly bigint[]): Promise<boolean>;
     reserve(request: {
         paymentHash: Bytes;
         charges: readonly Charge[];

@@ -95,8 +95,12 @@ export interface Store extends AsyncDisposable {
    * Takes the charges of `key` back, once, because the work is known not to have been done; the journal says so for as
    * long as it remembers the attempt. False if there was nothing to take back. What was drawn from a window that is over
    * stays drawn.
+   *
+   * With `kept` the work was done and turned out to cost less than was charged: of each charge, in their order, so much
+   * stays, and the journal says so. The attempt is settled then: it answers a repetition as the first time, and refuses
+   * (false) to be refunded or settled again. Throws a TypeError for more than was charged.
    */
-  refund(key: string): Promise<boolean>
+  refund(key: string, kept?: readonly bigint[]): Promise<boolean>
   /**
    * Moves units to the last meter of `charges`, from those above it, root to leaf: all of one kind, `cost` being how many.
    * They are counted as used there at once, and what the meter draws is then taken from them alone; what is unspent at

@@ -19,7 +19,7 @@ import {
   checkTime,
 } from './check.ts'
 import type { Cap, Jar, Kept } from './Jar.ts'
-import { crowded, plan, replayed, type Known, type Step } from './plan.ts'
+import { crowded, givenBack, plan, replayed, type Known, type Step } from './plan.ts'
 import { endAll, reserving, restore, type Reservation, type ReservationRows } from './reservations.ts'
 import { horizons, MOST_METERS } from './retention.ts'
 import { createRulings } from './rulings.ts'
@@ -29,7 +29,8 @@ interface Attempt {
   readonly at: Date
   readonly charges: readonly Charge[]
   readonly steps: readonly Step[]
-  refunded: boolean
+  /** What stays charged, when it is no longer what was charged first. */
+  outcome?: 'refunded' | readonly bigint[]
 }
 
 interface Meter {
@@ -130,7 +131,7 @@ export function memoryStore(): Store {
       const { key, charges, at, seal } = request
       endReservations(at)
       const before = attempts.get(key)
-      if (before?.refunded) throw replayed('refund')
+      if (before?.outcome === 'refunded') throw replayed('refund')
       if (before && seal) throw replayed('seal')
       if (before) return { ok: true, remaining: before.steps.map(({ remaining }) => remaining) }
       const steps = plan(charges, at, charges.map(knownOf))
@@ -140,18 +141,20 @@ export function memoryStore(): Store {
       const first = redeem(owner)
       charges.forEach((charge, index) => write(charge, steps[index]!, first ? undefined : owner))
       const kept = seal && seal.until > at ? seal.until : at
-      if (charges.length > 0 || seal) attempts.set(key, { at: kept, charges, steps, refunded: false })
+      if (charges.length > 0 || seal) attempts.set(key, { at: kept, charges, steps })
       return { ok: true, remaining: steps.map(({ remaining }) => remaining) }
     },
 
-    async refund(key) {
+    async refund(key, kept) {
       const attempt = attempts.get(key)
-      if (!attempt || attempt.refunded || attempt.charges.length === 0) return false
-      attempt.refunded = true
-      attempt.charges.forEach(({ meter, cost }, index) => {
-        const { taken, window, drawn } = attempt.steps[index]!
-        if (meters.get(meter)?.window === window) rows.giveBack(meter, taken)
-        if (drawn) restore(rows, meter, cost)
+      if (!attempt || attempt.outcome || attempt.charges.length === 0) return false
+      const back = givenBack(attempt.steps, kept)
+      if (back instanceof TypeError) throw back
+      attempt.outcome = kept ?? 'refunded'
+      attempt.charges.forEach(({ meter }, index) => {
+        const { window, drawn } = attempt.steps[index]!
+        if (meters.get(meter)?.window === window) rows.giveBack(meter, back[index]!)
+        if (drawn) restore(rows, meter, back[index]!)
       })
       return true
     },

@@ -69,6 +69,25 @@ function payersOf(
 
 const windowOf = (at: Date, period: number): number => Math.floor(at.getTime() / 1000 / period) * period
 
+/**
+ * Of each charge, what goes back when `kept` stays (nothing, when left out). A charge that a reservation further down paid
+ * for took nothing, so nothing of it goes back. Mistakes are returned, because a job of a batch must not throw.
+ */
+export function givenBack(
+  charges: readonly { readonly taken: bigint }[],
+  kept: readonly bigint[] | undefined,
+): readonly bigint[] | TypeError {
+  if (kept === undefined) return charges.map(({ taken }) => taken)
+  if (kept.length !== charges.length) return new TypeError('refund: expected what is kept of each charge')
+  const back: bigint[] = []
+  for (const [index, { taken }] of charges.entries()) {
+    const stays = kept[index]!
+    if (stays < 0n || (taken > 0n && stays > taken)) return new TypeError('refund: more is kept than was charged')
+    back.push(taken > 0n ? taken - stays : 0n)
+  }
+  return back
+}
+
 export function crowded(): TallyError {
   return new TallyError('CAPABILITY_LIMIT', `what was paid for is counted on ${MOST_METERS} meters already`)
 }

@@ -47,6 +47,82 @@ export function attemptSuites(kit: StoreKit, quoteOf: () => Quote): void {
     })
   })
 
+  describe('settling for less', () => {
+    test('keeps what it is told of each charge, once, and gives the rest back', async (store) => {
+      const [root, leaf] = [newMeter(), newMeter()]
+      const charges = [charge(root, 100n, 10n), charge(leaf, 3n)]
+      const first = await spend(store, charges, { key: 'a' })
+      const answers = await Promise.all([store.refund('a', [4n, 1n]), store.refund('a', [0n, 0n]), store.refund('a')])
+      assert.deepEqual(answers, [true, false, false])
+      assert.deepEqual([await store.used(root), await store.used(leaf)], [4n, 1n])
+      assert.deepEqual(await spend(store, charges, { key: 'a' }), first, 'a repetition charges nothing more')
+      assert.deepEqual([await store.used(root), await store.used(leaf)], [4n, 1n])
+      assert.equal(await store.refund('?', [1n]), false)
+    })
+
+    test('all and nothing are amounts like others; neither is a refund', async (store) => {
+      const meter = newMeter()
+      const [all, none] = [[charge(meter, 9n, 5n)], [charge(meter, 9n, 4n)]]
+      for (const [key, charges] of [
+        ['all', all],
+        ['none', none],
+      ] as const)
+        await spend(store, charges, { key })
+      assert.deepEqual([await store.refund('all', [5n]), await store.refund('none', [0n])], [true, true])
+      assert.equal(await store.used(meter), 5n)
+      assert.deepEqual(await spend(store, none, { key: 'none' }), { ok: true, remaining: [0n] })
+      assert.equal(await store.used(meter), 5n)
+    })
+
+    test('refuses to keep more than was charged, and changes nothing then', async (store) => {
+      const [meter, other] = [newMeter(), newMeter()]
+      await spend(store, [charge(meter, 9n, 5n)], { key: 'a' })
+      const others = spend(store, [charge(other, 9n)])
+      for (const kept of [[6n], [-1n], [], [1n, 1n]]) await assert.rejects(store.refund('a', kept), TypeError)
+      assert.equal((await others).ok, true, 'what shares its commit is not concerned')
+      assert.equal(await store.used(meter), 5n)
+      assert.equal(await store.refund('a', [2n]), true)
+    })
+
+    test('a refund cannot be settled, and a sealed request stays presented', async (store) => {
+      const one = [charge(newMeter(), 9n, 5n)]
+      await spend(store, one, { key: 'a' })
+      await store.refund('a')
+      assert.equal(await store.refund('a', [5n]), false)
+      await spend(store, one, { key: 'b', seal: { until: after(120_000) } })
+      assert.equal(await store.refund('b', [2n]), true)
+      await assert.rejects(spend(store, one, { key: 'b', seal: { until: after(120_000) } }), REPLAYED)
+      assert.equal(await store.used(one[0]!.meter), 2n)
+    })
+
+    test('200 at once on one balance never pass it, and end where their sum is', async (store) => {
+      const meter = newMeter()
+      let kept = 0n
+      const calls = Array.from({ length: 200 }, async (_, index) => {
+        const key = `call ${index}`
+        const outcome = await spend(store, [charge(meter, 1000n, 50n)], { key })
+        assert.ok((await store.used(meter)) <= 1000n)
+        if (!outcome.ok) return
+        const cost = BigInt(index % 51)
+        assert.equal(await store.refund(key, [cost]), true)
+        kept += cost
+      })
+      await Promise.all(calls)
+      assert.equal(await store.used(meter), kept)
+    })
+
+    testReopened('keeps what was settled, and what was not stays charged', async (store, reopen) => {
+      const meter = newMeter()
+      await spend(store, [charge(meter, 99n, 10n)], { key: 'settled' })
+      await spend(store, [charge(meter, 99n, 20n)], { key: 'unknown' })
+      await store.refund('settled', [3n])
+      const again = await reopen()
+      assert.equal(await again.used(meter), 23n)
+      assert.deepEqual([await again.refund('settled'), await again.refund('unknown', [5n])], [false, true])
+      assert.equal(await again.used(meter), 8n)
+    })
+  })
+
   describe('seals', () => {
     const seal = { until: after(120_000) }
 

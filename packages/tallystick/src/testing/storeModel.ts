@@ -1,4 +1,4 @@
-/** Random spends, repeats and refunds against a store, compared step by step with the plainest model there is. */
+/** Random spends, repeats, refunds and settlements against a store, compared step by step with the plainest model there is. */
 import assert from 'node:assert/strict'
 import { toHex } from '../core/bytes.ts'
 import { TallyError } from '../core/errors.ts'
@@ -24,6 +24,7 @@ export async function spendModel(store: Store, seed: number): Promise<void> {
   const taken = new Map<string, { readonly charges: readonly Charge[]; readonly answer: Spend }>()
 
   const refunded = new Set<string>()
+  const settled = new Set<string>()
 
   const newCharges = (): Charge[] => {
     const chosen = meters.filter(() => random.below(2) === 0)
@@ -53,9 +54,23 @@ export async function spendModel(store: Store, seed: number): Promise<void> {
   }
 
   const expectRefund = (key: string): boolean => {
+    if (settled.has(key)) return false
     for (const { meter, cost } of taken.get(key)?.charges ?? []) used.set(meter, used.get(meter)! - cost)
     if (taken.has(key)) refunded.add(key)
     return taken.delete(key)
+  }
+
+  /** What stays of each charge. */
+  const keptOf = (charges: readonly Charge[]): readonly bigint[] =>
+    charges.map(({ cost }) => (cost === 0n ? 0n : cost / BigInt(1 + random.below(4))))
+
+  const expectSettle = (key: string, kept: readonly bigint[]): boolean => {
+    const attempt = taken.get(key)
+    if (!attempt || settled.has(key)) return false
+    for (const [index, { meter, cost }] of attempt.charges.entries())
+      used.set(meter, used.get(meter)! - cost + kept[index]!)
+    settled.add(key)
+    return true
   }
 
   for (let step = 0; step < STEPS; step++) {
@@ -65,6 +80,11 @@ export async function spendModel(store: Store, seed: number): Promise<void> {
       if (random.below(4) === 0) {
         expected.push(expectRefund(key))
         return store.refund(key)
+      }
+      if (random.below(4) === 0) {
+        const kept = keptOf(taken.get(key)?.charges ?? [])
+        expected.push(expectSettle(key, kept))
+        return store.refund(key, kept)
       }
       const charges = newCharges()
       expected.push(expectSpend(key, charges))

@@ -104,6 +104,21 @@ export function reservationSuites(kit: StoreKit): void {
       assert.deepEqual(await used(store, meters), [0n, 0n, 0n])
     })
 
+    test('returns what a settled call did not need to the units that paid for it', async (store) => {
+      const { meters, charges } = family()
+      await reserve(store, charges(2, 4n))
+      await spend(store, charges(2, 3n), { key: 'a' })
+      // Nothing was taken from the first meter, so what is kept of it does not matter.
+      assert.equal(await store.refund('a', [3n, 1n]), true)
+      assert.deepEqual(await used(store, meters), [4n, 1n, 0n])
+      assert.equal((await spend(store, charges(2, 3n))).ok, true)
+      assert.deepEqual(await used(store, meters), [4n, 4n, 0n])
+      await spend(store, charges(2, 3n), { key: 'b' })
+      await store.sweep(after(HOUR))
+      assert.equal(await store.refund('b', [2n, 2n]), true)
+      assert.deepEqual(await used(store, meters), [6n, 6n, 0n])
+    })
+
     test('refunds what reserved units paid for to them, or to whom they came from', async (store) => {
       const { meters, charges } = family()
       await reserve(store, charges(2, 2n))

@@ -21,6 +21,13 @@ export function packCharges(meters: readonly Buffer[], steps: readonly Pick<Step
   return packed
 }
 
+/** As they were read, with other amounts. */
+export const repackCharges = (charges: readonly Taken[]): Buffer =>
+  packCharges(
+    charges.map(({ meter }) => Buffer.from(meter)),
+    charges,
+  )
+
 export function unpackCharges(packed: Uint8Array): readonly Taken[] {
   const view = Buffer.from(packed.buffer, packed.byteOffset, packed.length)
   return Array.from({ length: packed.length / RECORD }, (_, index) => {

@@ -4,17 +4,21 @@ import { toHex } from '../../core/bytes.ts'
 import { TallyError } from '../../core/errors.ts'
 import type { Charge } from '../../core/Grant.ts'
 import { checkHash, checkMeter, checkQuote, checkReserve, checkRuling, checkSpend, checkTime } from '../check.ts'
-import { crowded, plan, replayed, type Step } from '../plan.ts'
+import { crowded, givenBack, plan, replayed, type Step } from '../plan.ts'
 import { horizons, MOST_METERS } from '../retention.ts'
 import { reserving } from '../reservations.ts'
 import { createRulings } from '../rulings.ts'
 import { storeSchema } from '../schema.ts'
 import type { Quote, Ruling, Spend, Store } from '../Store.ts'
-import { packCharges, packNotes, unpackCharges, unpackNotes } from './charges.ts'
+import { packCharges, packNotes, repackCharges, unpackCharges, unpackNotes } from './charges.ts'
 import { Database } from './Database.ts'
 import { sqliteReservations } from './reservations.ts'
 import { bytes, integer, text, time, type Row } from './rows.ts'
 import { sweeper, SWEEP_ROWS } from './sweeper.ts'
+
+/** In `refunded`: all of it was taken back, or less than all stays. */
+const REFUNDED = 1n
+const SETTLED = 2n
 
 /** Throws STORE_BUSY when the file is already open as a store, in this process or another. */
 export function sqliteStore(path: string): Store {
@@ -31,7 +35,7 @@ function storeOn(database: Database): Store {
   function answered(key: string, seal: object | undefined): Spend | TallyError | undefined {
     const row = sql.attempt.get(key)
     if (!row) return undefined
-    if (row['refunded'] !== 0n) return replayed('refund')
+    if (row['refunded'] === REFUNDED) return replayed('refund')
     if (seal) return replayed('seal')
     return { ok: true, remaining: unpackCharges(bytes(row['charges'])).map(({ remaining }) => remaining) }
   }
@@ -81,16 +85,21 @@ function storeOn(database: Database): Store {
     }
   }
 
-  function refund(key: string): boolean {
+  function refund(key: string, kept: readonly bigint[] | undefined): boolean | TypeError {
     const row = sql.attempt.get(key)
     const charges = row ? unpackCharges(bytes(row['charges'])) : []
     if (row?.['refunded'] !== 0n || charges.length === 0) return false
+    const back = givenBack(charges, kept)
+    if (back instanceof TypeError) return back
     const notes = unpackNotes(row['notes'] as string | null)
-    for (const [index, { meter, taken }] of charges.entries()) {
-      sql.giveBack.run(taken, meter, notes[index]?.window ?? 0)
-      if (notes[index]?.drawn) reservations.restore(toHex(meter), taken)
+    for (const [index, { meter }] of charges.entries()) {
+      sql.giveBack.run(back[index]!, meter, notes[index]?.window ?? 0)
+      if (notes[index]?.drawn) reservations.restore(toHex(meter), back[index]!)
     }
-    sql.markRefunded.run(key)
+    // What was left after the charge stays as it is: a repetition is answered as the first time.
+    const stayed = charges.map((charge, index) => ({ ...charge, taken: charge.taken - back[index]! }))
+    if (kept) sql.markSettled.run(SETTLED, repackCharges(stayed), key)
+    else sql.markRefunded.run(REFUNDED, key)
     return true
   }
 
@@ -112,15 +121,15 @@ function storeOn(database: Database): Store {
   }
 
   /** A write that failed may have undone what was remembered about reservations. */
-  async function ledger<T>(job: () => T | TallyError): Promise<T> {
-    let outcome: T | TallyError
+  async function ledger<T>(job: () => T | TallyError | TypeError): Promise<T> {
+    let outcome: T | TallyError | TypeError
     try {
       outcome = await database.write(job)
     } catch (error) {
       reservations.forget()
       throw error
     }
-    if (outcome instanceof TallyError) throw outcome
+    if (outcome instanceof TallyError || outcome instanceof TypeError) throw outcome
     return outcome
   }
 
@@ -162,8 +171,8 @@ function storeOn(database: Database): Store {
       return await ledger(() => spend(request))
     },
 
-    async refund(key) {
-      return await ledger(() => refund(key))
+    async refund(key, kept) {
+      return await ledger(() => refund(key, kept))
     },
 
     async reserve(request) {
@@ -233,7 +242,8 @@ function statements(database: Database) {
     addAttempt: database.prepare(
       'INSERT INTO attempts (key, at, charges, notes) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
     ),
-    markRefunded: database.prepare('UPDATE attempts SET refunded = 1 WHERE key = ?'),
+    markRefunded: database.prepare('UPDATE attempts SET refunded = ? WHERE key = ?'),
+    markSettled: database.prepare('UPDATE attempts SET refunded = ?, charges = ? WHERE key = ?'),
     meter: database.prepare('SELECT used, expires, window FROM meters WHERE meter = ?'),
     owned: database.prepare('SELECT count(*) AS count FROM meters WHERE owner = ?'),
     addMeter: database.prepare('INSERT INTO meters (meter, used, expires, window, owner) VALUES (?, ?, ?, ?, ?)'),
