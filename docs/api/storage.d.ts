@@ -1,6 +1,6 @@
 // storage/index.d.ts
 export type { Cap, Jar, Kept, Purchase } from './Jar.ts';
-export type { Against, Quote, Ruling, Spend, Store } from './Store.ts';
+export type { Against, Deposit, Quote, Ruling, Session, Spend, Store } from './Store.ts';
 export { memoryJar, memoryStore } from './memory.ts';
 
 // storage/Jar.d.ts
@@ -81,8 +81,22 @@ export interface Against {
     readonly revoked: boolean;
     readonly caveats: readonly string[];
 }
+export interface Session {
+    readonly id: Bytes;
+    readonly returnInvoice: string;
+    readonly deposits: readonly Bytes[];
+}
+export type Deposit = {
+    readonly paymentHash: Bytes;
+    readonly at: Date;
+} & ({
+    readonly returnInvoice: string;
+} | {
+    readonly session: Bytes;
+});
 export interface Store extends AsyncDisposable {
     open(quote: Quote): Promise<void>;
+    quoted(paymentHash: Bytes): Promise<Quote | undefined>;
     offered(now: Date): Promise<readonly Quote[]>;
     settle(settlement: {
         paymentHash: Bytes;
@@ -107,6 +121,8 @@ export interface Store extends AsyncDisposable {
         at: Date;
         until: Date;
     }): Promise<Spend>;
+    deposit(request: Deposit): Promise<boolean>;
+    session(id: Bytes): Promise<Session | undefined>;
     rule(ruling: Ruling): Promise<boolean>;
     rulings(): Promise<readonly Ruling[]>;
     against(tag: string): Against | undefined;

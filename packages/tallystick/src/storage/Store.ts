@@ -58,9 +58,27 @@ export interface Against {
   readonly caveats: readonly string[]
 }
 
+/** Payments that are spent as one balance, in the order they came: a session of the Payment scheme. */
+export interface Session {
+  /** The payment hash of the first deposit. */
+  readonly id: Bytes
+  /** BOLT11 without an amount: where its holder wants the rest. */
+  readonly returnInvoice: string
+  /** Payment hashes, the first included. */
+  readonly deposits: readonly Bytes[]
+}
+
+/** Opens a session with its first payment, or adds one more to a session. */
+export type Deposit = { readonly paymentHash: Bytes; readonly at: Date } & (
+  | { readonly returnInvoice: string }
+  | { readonly session: Bytes }
+)
+
 export interface Store extends AsyncDisposable {
   /** Records a quote before it is answered. Idempotent by payment hash. */
   open(quote: Quote): Promise<void>
+  /** A quote that is still held, whatever became of it. */
+  quoted(paymentHash: Bytes): Promise<Quote | undefined>
   /** Quotes that are neither settled, redeemed nor expired at `now`: what a restarted issuer may offer again. */
   offered(now: Date): Promise<readonly Quote[]>
   /**
@@ -109,6 +127,13 @@ export interface Store extends AsyncDisposable {
    * Throws CAPABILITY_LIMIT when other units are reserved for the meter.
    */
   reserve(request: { paymentHash: Bytes; charges: readonly Charge[]; at: Date; until: Date }): Promise<Spend>
+  /**
+   * Opens a session with its first deposit, or adds one to an open session: true the first time. False for a payment that
+   * is in a session already, this or another, and for a session that is not known.
+   */
+  deposit(request: Deposit): Promise<boolean>
+  /** A session; each deposit is remembered for as long as paid quotes are. */
+  session(id: Bytes): Promise<Session | undefined>
   /** Records a ruling; true the first time. It holds from then on, in every process once its store is in step. */
   rule(ruling: Ruling): Promise<boolean>
   /** Every ruling that is remembered, oldest first: for `tally` to list. */

@@ -5,7 +5,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import type { Charge } from '../core/Grant.ts'
 import type { Cap, Purchase } from './Jar.ts'
-import type { Quote, Ruling, Store } from './Store.ts'
+import type { Deposit, Quote, Ruling, Store } from './Store.ts'
 
 const INT64_MAX = 0x7fff_ffff_ffff_ffffn
 const METER = /^[0-9a-f]{64}$/
@@ -30,6 +30,12 @@ export function checkQuote(quote: Quote): void {
   checkHash(quote.paymentHash)
   checkTime('created', quote.created)
   checkTime('expires', quote.expires)
+}
+
+export function checkDeposit(deposit: Deposit): void {
+  checkHash(deposit.paymentHash)
+  if ('session' in deposit) checkHash(deposit.session)
+  checkTime('at', deposit.at)
 }
 
 export function checkSpend(request: Parameters<Store['spend']>[0]): void {

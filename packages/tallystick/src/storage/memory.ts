@@ -4,11 +4,12 @@
  * awaits, so interleaving is not a question.
  */
 import { msats } from '../core/Amount.ts'
-import { toHex, type Bytes } from '../core/bytes.ts'
+import { fromHex, toHex, type Bytes } from '../core/bytes.ts'
 import { TallyError } from '../core/errors.ts'
 import type { Charge } from '../core/Grant.ts'
 import { counted, overCap } from './caps.ts'
 import {
+  checkDeposit,
   checkHash,
   checkMeter,
   checkPurchase,
@@ -46,6 +47,7 @@ export function memoryStore(): Store {
   const meters = new Map<string, Meter>()
   const attempts = new Map<string, Attempt>()
   const reservations = new Map<string, Reservation>()
+  const deposits = new Map<string, { session: string; returnInvoice: string | undefined; at: Date }>()
   const rulings = createRulings([])
   let cursor: string | undefined
 
@@ -102,9 +104,13 @@ export function memoryStore(): Store {
     async offered(now) {
       checkTime('now', now)
       const open = [...quotes.values()].filter((quote) => !quote.settled && !quote.redeemed && quote.expires > now)
-      return open
-        .map(({ settled: _, redeemed: __, ...quote }) => quote)
-        .sort((a, b) => Number(a.created) - Number(b.created))
+      return open.map(plainQuote).sort((a, b) => Number(a.created) - Number(b.created))
+    },
+
+    async quoted(paymentHash) {
+      checkHash(paymentHash)
+      const quote = quotes.get(toHex(paymentHash))
+      return quote && plainQuote(quote)
     },
 
     async settled(paymentHash) {
@@ -178,6 +184,27 @@ export function memoryStore(): Store {
       return { ok: true, remaining }
     },
 
+    async deposit(deposit) {
+      checkDeposit(deposit)
+      const { at } = deposit
+      const hash = toHex(deposit.paymentHash)
+      const session = 'session' in deposit ? toHex(deposit.session) : hash
+      const returnInvoice = 'session' in deposit ? undefined : deposit.returnInvoice
+      if (deposits.has(hash) || (returnInvoice === undefined && deposits.get(session)?.returnInvoice === undefined))
+        return false
+      deposits.set(hash, { session, returnInvoice, at })
+      return true
+    },
+
+    async session(id) {
+      checkHash(id)
+      const hash = toHex(id)
+      const returnInvoice = deposits.get(hash)?.returnInvoice
+      if (returnInvoice === undefined) return undefined
+      const mine = [...deposits].filter(([, { session }]) => session === hash)
+      return { id, returnInvoice, deposits: mine.map(([payment]) => fromHex(payment)) }
+    },
+
     async rule(ruling) {
       checkRuling(ruling)
       if (rulings.has(ruling)) return false
@@ -202,18 +229,23 @@ export function memoryStore(): Store {
       checkTime('now', now)
       endReservations(now)
       const { forgotten, archived } = horizons(now)
-      const count = (): number => quotes.size + meters.size + attempts.size + reservations.size
+      const count = (): number => quotes.size + meters.size + attempts.size + reservations.size + deposits.size
       const before = count()
       for (const [hash, { expires, settled, redeemed }] of quotes)
         if (expires < (settled || redeemed ? archived : forgotten)) quotes.delete(hash)
       for (const [meter, { expires }] of meters) if (expires < forgotten) meters.delete(meter)
       for (const [key, { at }] of attempts) if (at < forgotten) attempts.delete(key)
       for (const [meter, { until }] of reservations) if (until < forgotten) reservations.delete(meter)
+      for (const [hash, { at }] of deposits) if (at < archived) deposits.delete(hash)
       return before - count() + rulings.sweep(forgotten)
     },
 
     async [Symbol.asyncDispose]() {},
   }
+}
+
+function plainQuote({ settled: _, redeemed: __, ...quote }: Quote & { settled?: Date; redeemed?: true }): Quote {
+  return quote
 }
 
 /** A released purchase stays, unseen: whoever shares the jar may have paid it in the meantime, and then still keeps it. */

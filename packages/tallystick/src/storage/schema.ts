@@ -89,6 +89,18 @@ export const storeSchema: Schema = {
     ) STRICT;
     CREATE UNIQUE INDEX rulings_once ON rulings (tag, ifnull(caveat, ''));
     `,
+    `
+    -- session: the payment hash of its first deposit, which alone has a return_invoice.
+    CREATE TABLE deposits (
+      id INTEGER PRIMARY KEY,
+      payment_hash BLOB NOT NULL UNIQUE,
+      session BLOB NOT NULL,
+      return_invoice TEXT,
+      at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX deposits_by_session ON deposits (session);
+    CREATE INDEX deposits_by_time ON deposits (at);
+    `,
   ],
 }
 

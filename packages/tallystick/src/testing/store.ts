@@ -11,6 +11,7 @@ import type { Quote, Store } from '../storage/Store.ts'
 import { attemptSuites } from './storeAttempts.ts'
 import { after, DAY, HOUR, now, storeKit } from './storeKit.ts'
 import { spendModel } from './storeModel.ts'
+import { sessionSuites } from './storeSessions.ts'
 import { reservationSuites } from './storeReservations.ts'
 import { rulingSuites } from './storeRulings.ts'
 
@@ -59,6 +60,18 @@ export function storeConformance(
           assert.deepEqual(plain(await store.offered(now)), plain([old, young]))
           assert.deepEqual(plain(await store.offered(after(HOUR))), plain([old]))
           assert.deepEqual(await store.offered(after(HOUR + 1)), [])
+        }),
+      )
+
+      it(
+        'finds a quote by its payment hash, whatever became of it',
+        withStore(async (store) => {
+          const quote = quoteOf()
+          await store.open(quote)
+          assert.deepEqual(plain([(await store.quoted(quote.paymentHash))!]), plain([quote]))
+          await store.settle({ paymentHash: quote.paymentHash, at: now })
+          assert.deepEqual(plain([(await store.quoted(quote.paymentHash))!]), plain([quote]))
+          assert.equal(await store.quoted(newHash()), undefined)
         }),
       )
 
@@ -237,6 +250,7 @@ export function storeConformance(
     attemptSuites(kit, quoteOf)
     reservationSuites(kit)
     rulingSuites(kit)
+    sessionSuites(kit)
 
     it(
       'runs the calls of one turn in order, and a refusal among them spoils nothing',

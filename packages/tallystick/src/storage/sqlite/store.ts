@@ -3,7 +3,16 @@ import type { Msat } from '../../core/Amount.ts'
 import { toHex } from '../../core/bytes.ts'
 import { TallyError } from '../../core/errors.ts'
 import type { Charge } from '../../core/Grant.ts'
-import { checkHash, checkMeter, checkQuote, checkReserve, checkRuling, checkSpend, checkTime } from '../check.ts'
+import {
+  checkDeposit,
+  checkHash,
+  checkMeter,
+  checkQuote,
+  checkReserve,
+  checkRuling,
+  checkSpend,
+  checkTime,
+} from '../check.ts'
 import { crowded, givenBack, plan, replayed, type Step } from '../plan.ts'
 import { horizons, MOST_METERS } from '../retention.ts'
 import { reserving } from '../reservations.ts'
@@ -148,6 +157,12 @@ function storeOn(database: Database): Store {
       return database.read(() => sql.offered.all(now.getTime())).map(readQuote)
     },
 
+    async quoted(paymentHash) {
+      checkHash(paymentHash)
+      const row = database.read(() => sql.quoted.get(paymentHash))
+      return row && readQuote(row)
+    },
+
     async settled(paymentHash) {
       checkHash(paymentHash)
       return database.read(() => sql.settled.get(paymentHash) !== undefined)
@@ -178,6 +193,30 @@ function storeOn(database: Database): Store {
     async reserve(request) {
       checkReserve(request)
       return await ledger(() => reserve(request))
+    },
+
+    async deposit(deposit) {
+      checkDeposit(deposit)
+      const { paymentHash, at } = deposit
+      const first = !('session' in deposit)
+      const session = first ? paymentHash : deposit.session
+      const returnInvoice = first ? deposit.returnInvoice : null
+      return await database.write(() => {
+        if (!first && !sql.session.get(session)) return false
+        return Boolean(sql.deposit.run(paymentHash, session, returnInvoice, at.getTime()).changes)
+      })
+    },
+
+    async session(id) {
+      checkHash(id)
+      const rows = database.read(() => (sql.session.get(id) ? sql.deposits.all(id) : []))
+      const [first] = rows
+      if (!first) return undefined
+      return {
+        id,
+        returnInvoice: text(first['return_invoice']),
+        deposits: rows.map((row) => bytes(row['payment_hash'])),
+      }
     },
 
     async rule(ruling) {
@@ -211,6 +250,7 @@ function storeOn(database: Database): Store {
         () => sql.sweepMeters.run(forgotten.getTime()),
         () => sql.sweepAttempts.run(forgotten.getTime()),
         () => reservations.sweep.run(forgotten.getTime()),
+        () => sql.sweepDeposits.run(archived.getTime()),
       ]
       await ledger(() => reservations.endUntil(now))
       let total = rulings.sweep(forgotten)
@@ -231,6 +271,7 @@ function statements(database: Database) {
       (payment_hash, slot, amount, bolt11, macaroon, service, route, terms, created, expires)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
     offered: database.prepare('SELECT * FROM quotes WHERE paid = 0 AND expires > ? ORDER BY created, rowid'),
+    quoted: database.prepare('SELECT * FROM quotes WHERE payment_hash = ?'),
     settle: database.prepare('UPDATE quotes SET settled = ? WHERE payment_hash = ? AND settled IS NULL'),
     settled: database.prepare('SELECT 1 FROM quotes WHERE payment_hash = ? AND settled IS NOT NULL'),
     redeem: database.prepare('UPDATE quotes SET redeemed = ? WHERE payment_hash = ? AND redeemed IS NULL'),
@@ -251,12 +292,18 @@ function statements(database: Database) {
     charge: database.prepare('UPDATE meters SET used = used + ? WHERE meter = ?'),
     extend: database.prepare('UPDATE meters SET expires = ? WHERE meter = ?'),
     giveBack: database.prepare('UPDATE meters SET used = used - ? WHERE meter = ? AND window = ?'),
+    deposit: database.prepare(
+      'INSERT INTO deposits (payment_hash, session, return_invoice, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    ),
+    session: database.prepare('SELECT 1 FROM deposits WHERE payment_hash = ? AND return_invoice IS NOT NULL'),
+    deposits: database.prepare('SELECT * FROM deposits WHERE session = ? ORDER BY id'),
     rule: database.prepare(`INSERT INTO rulings (tag, token, link, caveat, at, until) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT DO NOTHING`),
     rulings: database.prepare('SELECT * FROM rulings ORDER BY id'),
     sweepRulings: database.prepare('DELETE FROM rulings WHERE until < ?'),
     sweepQuotes: sweeper(database, 'quotes', 'payment_hash', 'paid = ? AND expires < ?'),
     sweepMeters: sweeper(database, 'meters', 'meter', 'expires < ?'),
+    sweepDeposits: sweeper(database, 'deposits', 'id', 'at < ?'),
     sweepAttempts: sweeper(database, 'attempts', 'key', 'at < ?'),
   }
 }
