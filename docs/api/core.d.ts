@@ -24,6 +24,7 @@ export * as Invoice from './Invoice.ts';
 export * as Challenge from './Challenge.ts';
 export * as Credential from './Credential.ts';
 export * as Terms from './Terms.ts';
+export * as Receipt from './Receipt.ts';
 
 // core/errors.d.ts
 export declare const errors: {
@@ -198,6 +199,14 @@ export declare const errors: {
     readonly TERMS_MISMATCH: {
         readonly status: 502;
         readonly fix: 'The terms shown are not those the invoice commits to. Do not pay; tell the operator.';
+    };
+    readonly RECEIPT_MALFORMED: {
+        readonly status: 400;
+        readonly fix: 'Keep receipts byte for byte as they came; one changed character makes it another document.';
+    };
+    readonly RECEIPT_INVALID: {
+        readonly status: 400;
+        readonly fix: 'Do not rely on this receipt: it was changed, or signed by somebody else than it says. Fetch it again from its service.';
     };
     readonly BUDGET_EXCEEDED: {
         readonly status: 402;
@@ -661,8 +670,9 @@ export declare function verify(macaroon: Macaroon.Macaroon, options: Authenticat
 // core/Evidence.d.ts
 import { type Bytes } from './bytes.ts';
 import type { Req } from './caveats/req.ts';
+import type { VerifyEd25519 } from './ed25519.ts';
 import { type Placed } from './Lineage.ts';
-export type VerifyEd25519 = (signature: Bytes, message: Bytes, publicKey: Bytes) => boolean;
+export type { VerifyEd25519 } from './ed25519.ts';
 export interface Evidence {
     readonly settled?: boolean | undefined;
     readonly request?: Bytes | undefined;
@@ -702,6 +712,16 @@ export interface Req {
     readonly hash: Bytes;
 }
 export declare const req: Room<Req>;
+
+// core/ed25519.d.ts
+import { type Bytes } from './bytes.ts';
+export type VerifyEd25519 = (signature: Bytes, message: Bytes, publicKey: Bytes) => boolean;
+export interface Signer {
+    readonly publicKey: Bytes;
+    readonly sign: (message: Bytes) => Bytes;
+}
+export declare function signerOf(secret: Bytes): Signer;
+export declare const verify: VerifyEd25519;
 
 // core/Lineage.d.ts
 import type { Caveat } from './Caveat.ts';
@@ -919,17 +939,15 @@ export declare function parseDigest(values: readonly string[]): Bytes | undefine
 // core/HolderKey.d.ts
 import { type Bytes } from './bytes.ts';
 import type { CaveatLike } from './Caveat.ts';
-import type { VerifyEd25519 } from './Evidence.ts';
+import { type Signer } from './ed25519.ts';
 import type { Macaroon } from './Macaroon.ts';
 export { HEADER, parse as parseProof, prove } from './HolderProof.ts';
-export interface HolderKey {
-    readonly publicKey: Bytes;
-    readonly sign: (message: Bytes) => Bytes;
+export { verify } from './ed25519.ts';
+export interface HolderKey extends Signer {
     readonly unsafeHex: () => string;
 }
 export declare const random: () => HolderKey;
 export declare function from(secret: string | Bytes): HolderKey;
-export declare const verify: VerifyEd25519;
 export declare function handOff(macaroon: Macaroon, options: {
     readonly holder: HolderKey;
     readonly to: Bytes;
@@ -1124,3 +1142,192 @@ export declare const hash: (text: string) => Bytes;
 export declare function check(text: string, invoice: Invoice, options?: {
     tokenId?: Bytes | undefined;
 }): Terms;
+
+// core/Receipt.d.ts
+import { type Bytes } from './bytes.ts';
+import * as canonical from './canonical.ts';
+import type { Document } from './canonical.ts';
+import type { Signer, VerifyEd25519 } from './ed25519.ts';
+import { type KindName, type Role } from './receipt/kinds.ts';
+export { kinds, SOURCES, type KindName, type Role } from './receipt/kinds.ts';
+export type { Signer, VerifyEd25519 } from './ed25519.ts';
+export { signerOf } from './ed25519.ts';
+export declare const MOST_BYTES = 16384;
+export interface Payload {
+    readonly kind: KindName;
+    readonly id: string;
+    readonly deal: string;
+    readonly prev: string | undefined;
+    readonly at: Date;
+    readonly fields: Document;
+}
+export interface Signature {
+    readonly role: Role;
+    readonly key: string;
+    readonly sig: string;
+}
+export interface Envelope {
+    readonly payload: string;
+    readonly sigs: readonly Signature[];
+}
+export interface IssueOptions {
+    readonly signer: Signer;
+    readonly id: string;
+    readonly deal: string;
+    readonly prev?: string | undefined;
+    readonly log?: string | undefined;
+    readonly now: Date;
+}
+export declare function issue(kind: KindName, fields: Document, options: IssueOptions): Envelope;
+export declare function message(payload: string, role: Role, kind: string): Bytes;
+export declare function parse(payload: string): Payload;
+export declare function check(envelope: Envelope, options?: {
+    readonly ed25519?: VerifyEd25519 | undefined;
+}): Payload;
+export declare function countersign(envelope: Envelope, role: Role, signer: Signer): Envelope;
+export declare const digest: ({ payload }: Pick<Envelope, 'payload'>) => string;
+export declare const SALT_LENGTH = 32;
+export declare function commitment({ payload, sigs: [issuer] }: Envelope, salt: Bytes): string;
+export declare function leaf(envelope: Envelope, salt: Bytes): Bytes;
+export declare const leafOf: (envelope: Envelope, salt: Bytes, { kind, at }: Pick<Payload, 'kind' | 'at'>) => Bytes;
+export declare function encode({ payload, sigs }: Envelope): string;
+export declare function decode(text: string): Envelope;
+export declare function envelopeOf(value: canonical.Value | undefined): Envelope;
+export interface Carried {
+    readonly envelope: Envelope;
+    readonly salt: Bytes;
+    readonly index: bigint;
+}
+export declare const HEADER = "tally-receipt";
+export declare const MOST_HEADER = 3072;
+export declare function toHeader({ envelope: { payload, sigs }, salt, index }: Carried): string | undefined;
+export declare function fromHeader(text: string): Carried;
+
+// core/canonical.d.ts
+import { type Bytes } from './bytes.ts';
+export type Document = {
+    readonly [key: string]: Value;
+};
+export type Value = string | number | readonly Value[] | Document;
+export declare function write(value: Value): string;
+export declare function read(source: Bytes | string, options: {
+    readonly most: number;
+}): Document;
+
+// core/receipt/kinds.d.ts
+import { type Fields } from './fields.ts';
+export type Role = 'service' | 'holder' | 'delegate';
+interface Kind {
+    readonly by: Role;
+    readonly says: string;
+    readonly fields: Fields;
+}
+export declare const common: Fields;
+export declare const SOURCES: readonly ['node_confirmed', 'preimage_only', 'hold_accepted', 'not_sold'];
+export declare const kinds: {
+    readonly quote: {
+        readonly by: 'service';
+        readonly says: 'it offered these terms for this invoice';
+        readonly fields: {
+            readonly service: import("./fields.ts").Field;
+            readonly route: import("./fields.ts").Field;
+            readonly price_msat: import("./fields.ts").Field;
+        };
+    };
+    readonly settle: {
+        readonly by: 'service';
+        readonly says: 'it took the payment as made, and let this request in for it';
+        readonly fields: {
+            readonly settle: import("./fields.ts").Field;
+            readonly 'token?': import("./fields.ts").Field;
+            readonly 'act?': import("./fields.ts").Field;
+            readonly 'cost_msat?': import("./fields.ts").Field;
+        };
+    };
+    readonly deliver: {
+        readonly by: 'service';
+        readonly says: 'it sent this response';
+        readonly fields: {
+            readonly act: import("./fields.ts").Field;
+            readonly result: import("./fields.ts").Field;
+        };
+    };
+    readonly ack: {
+        readonly by: 'holder';
+        readonly says: 'it accepted what was delivered';
+        readonly fields: {
+            readonly result: import("./fields.ts").Field;
+            readonly ok: import("./fields.ts").Field;
+            readonly 'note?': import("./fields.ts").Field;
+        };
+    };
+    readonly refund: {
+        readonly by: 'service';
+        readonly says: 'it gave the charge back';
+        readonly fields: {
+            readonly of: import("./fields.ts").Field;
+            readonly 'cost_msat?': import("./fields.ts").Field;
+            readonly 'reason?': import("./fields.ts").Field;
+        };
+    };
+    readonly denial: {
+        readonly by: 'service';
+        readonly says: 'it refused this request, though the credential was its own';
+        readonly fields: {
+            readonly reason: import("./fields.ts").Field;
+            readonly 'caveat?': import("./fields.ts").Field;
+            readonly 'link?': import("./fields.ts").Field;
+            readonly 'token?': import("./fields.ts").Field;
+            readonly 'act?': import("./fields.ts").Field;
+        };
+    };
+    readonly freeze: {
+        readonly by: 'service';
+        readonly says: 'it stopped what this names';
+        readonly fields: {
+            readonly subject: import("./fields.ts").Field;
+            readonly 'tag?': import("./fields.ts").Field;
+            readonly 'link?': import("./fields.ts").Field;
+            readonly 'reason?': import("./fields.ts").Field;
+        };
+    };
+    readonly promise: {
+        readonly by: 'service';
+        readonly says: 'the log will show this leaf by the deadline';
+        readonly fields: {
+            readonly leaf: import("./fields.ts").Field;
+            readonly deadline: import("./fields.ts").Field;
+        };
+    };
+    readonly keybind: {
+        readonly by: 'service';
+        readonly says: 'these keys and nodes are one party';
+        readonly fields: {
+            readonly keys: import("./fields.ts").Field;
+            readonly 'nodes?': import("./fields.ts").Field;
+            readonly 'origins?': import("./fields.ts").Field;
+        };
+    };
+};
+export type KindName = keyof typeof kinds;
+export declare const kindOf: (name: string) => Kind | undefined;
+export {};
+
+// core/receipt/fields.d.ts
+import type { Document, Value } from '../canonical.ts';
+export type Field = (value: Value) => string | undefined;
+export type Fields = Readonly<Record<string, Field>>;
+export declare const hex16: Field;
+export declare const hex32: Field;
+export declare const node: Field;
+export declare const msat: Field;
+export declare const label: Field;
+export declare const code: Field;
+export declare const words: Field;
+export declare const time: Field;
+export declare const count: Field;
+export declare const status: Field;
+export declare const oneOf: (...values: readonly (string | number)[]) => Field;
+export declare const listOf: (field: Field, most: number) => Field;
+export declare const record: (fields: Fields) => Field;
+export declare function wrongIn(document: Document, fields: Fields): string | undefined;

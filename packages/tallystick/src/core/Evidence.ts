@@ -8,12 +8,12 @@ import { handoffMessage } from './caveats/handoff.ts'
 import { proofMessage } from './caveats/key.ts'
 import { paidOver } from './caveats/paid.ts'
 import type { Req } from './caveats/req.ts'
+import type { VerifyEd25519 } from './ed25519.ts'
 import { TallyError } from './errors.ts'
 import { sha256 } from './hmac.ts'
 import { refusal, type Placed } from './Lineage.ts'
 
-/** Strict RFC 8032. `HolderKey.verify` is one; a platform's own is faster. */
-export type VerifyEd25519 = (signature: Bytes, message: Bytes, publicKey: Bytes) => boolean
+export type { VerifyEd25519 } from './ed25519.ts'
 
 /** What comes with one request. Whatever is left out counts as not shown. */
 export interface Evidence {

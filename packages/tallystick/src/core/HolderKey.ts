@@ -10,22 +10,19 @@
  * What it does not do: keep a holder from signing for others, or from using a stolen key. And it costs the verifier an
  * Ed25519 check per request, dear in plain JS: pass `createGate` the platform's own.
  */
-import { ed25519 } from '@noble/curves/ed25519.js'
 import { fromHex, randomBytes, toHex, type Bytes } from './bytes.ts'
 import * as Capability from './Capability.ts'
 import type { CaveatLike } from './Caveat.ts'
 import * as Caveat from './Caveat.ts'
 import { handoff, handoffMessage } from './caveats/handoff.ts'
+import { signerOf, type Signer } from './ed25519.ts'
 import { TallyError } from './errors.ts'
-import type { VerifyEd25519 } from './Evidence.ts'
 import type { Macaroon } from './Macaroon.ts'
 
 export { HEADER, parse as parseProof, prove } from './HolderProof.ts'
+export { verify } from './ed25519.ts'
 
-export interface HolderKey {
-  /** 32 bytes. */
-  readonly publicKey: Bytes
-  readonly sign: (message: Bytes) => Bytes
+export interface HolderKey extends Signer {
   /** The one way to read the secret, for writing a key file. */
   readonly unsafeHex: () => string
 }
@@ -38,20 +35,7 @@ export function from(secret: string | Bytes): HolderKey {
     throw new TallyError('KEY_INVALID', 'a holder key is 64 hex digits')
   const bytes = typeof secret === 'string' ? fromHex(secret.trim()) : Uint8Array.from(secret)
   if (bytes.length !== 32) throw new TallyError('KEY_INVALID', `a holder key is 32 bytes, got ${bytes.length}`)
-  return {
-    publicKey: ed25519.getPublicKey(bytes),
-    sign: (message) => ed25519.sign(message, bytes),
-    unsafeHex: () => toHex(bytes),
-  }
-}
-
-/** RFC 8032, strictly: points and scalars have one encoding, and keys of small order are refused. */
-export const verify: VerifyEd25519 = (signature, message, publicKey) => {
-  try {
-    return ed25519.verify(signature, message, publicKey, { zip215: false })
-  } catch {
-    return false
-  }
+  return { ...signerOf(bytes), unsafeHex: () => toHex(bytes) }
 }
 
 /**

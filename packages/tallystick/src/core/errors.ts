@@ -130,6 +130,16 @@ export const errors = {
     fix: 'The terms shown are not those the invoice commits to. Do not pay; tell the operator.',
   },
 
+  // Receipts and their proof
+  RECEIPT_MALFORMED: {
+    status: 400,
+    fix: 'Keep receipts byte for byte as they came; one changed character makes it another document.',
+  },
+  RECEIPT_INVALID: {
+    status: 400,
+    fix: 'Do not rely on this receipt: it was changed, or signed by somebody else than it says. Fetch it again from its service.',
+  },
+
   // Paying
   BUDGET_EXCEEDED: { status: 402, fix: 'Raise the budget, wait for its next period, or approve the payment yourself.' },
   PAYMENT_REFUSED: { status: 402, fix: 'Your own policy refused this payment; loosen it or call something cheaper.' },
