@@ -25,6 +25,12 @@ export * as Challenge from './Challenge.ts';
 export * as Credential from './Credential.ts';
 export * as Terms from './Terms.ts';
 export * as Receipt from './Receipt.ts';
+export * as Merkle from './Merkle.ts';
+export * as Tile from './Tile.ts';
+export * as Note from './Note.ts';
+export * as Checkpoint from './Checkpoint.ts';
+export * as LogPolicy from './LogPolicy.ts';
+export * as LogProof from './LogProof.ts';
 
 // core/errors.d.ts
 export declare const errors: {
@@ -207,6 +213,30 @@ export declare const errors: {
     readonly RECEIPT_INVALID: {
         readonly status: 400;
         readonly fix: 'Do not rely on this receipt: it was changed, or signed by somebody else than it says. Fetch it again from its service.';
+    };
+    readonly LOG_MALFORMED: {
+        readonly status: 400;
+        readonly fix: 'Pass the checkpoint, proof, key, tile or policy exactly as it was published; the message says what is wrong with it.';
+    };
+    readonly LOG_ORIGIN_WRONG: {
+        readonly status: 400;
+        readonly fix: 'This is of another log than the one you trust. Get it from the right one, or add that log to your policy.';
+    };
+    readonly LOG_SIGNATURE_INVALID: {
+        readonly status: 400;
+        readonly fix: 'Do not rely on it: who should have signed did not, or the text was changed afterwards. Get it again from its source.';
+    };
+    readonly LOG_PROOF_INVALID: {
+        readonly status: 400;
+        readonly fix: 'Do not rely on it: what it proves is not so. Keep it, and ask the operator of the log for a proof that holds.';
+    };
+    readonly LOG_UNWITNESSED: {
+        readonly status: 400;
+        readonly fix: 'Wait for the witnesses and ask for the proof again, or decide yourself that fewer are enough, in your policy.';
+    };
+    readonly LOG_ENTRY_TOO_LONG: {
+        readonly status: 400;
+        readonly fix: 'Log a digest of it instead.';
     };
     readonly BUDGET_EXCEEDED: {
         readonly status: 402;
@@ -1331,3 +1361,183 @@ export declare const oneOf: (...values: readonly (string | number)[]) => Field;
 export declare const listOf: (field: Field, most: number) => Field;
 export declare const record: (fields: Fields) => Field;
 export declare function wrongIn(document: Document, fields: Fields): string | undefined;
+
+// core/Merkle.d.ts
+import { type Bytes } from './bytes.ts';
+export declare const HASH_LENGTH = 32;
+export type ReadNode = (level: number, index: number) => Bytes;
+export declare const hashLeaf: (entry: Bytes) => Bytes;
+export declare const hashNode: (left: Bytes, right: Bytes) => Bytes;
+export declare const emptyRoot: () => Bytes;
+export declare const root: (size: number, read: ReadNode) => Bytes;
+export declare function proveInclusion(index: number, size: number, read: ReadNode): readonly Bytes[];
+export declare function proveConsistency(from: number, to: number, read: ReadNode): readonly Bytes[];
+export interface Inclusion {
+    readonly leafHash: Bytes;
+    readonly index: number;
+    readonly size: number;
+    readonly proof: readonly Bytes[];
+}
+export declare function rootOfInclusion({ leafHash, index, size, proof }: Inclusion): Bytes;
+export declare function verifyInclusion(inclusion: Inclusion, expected: Bytes): void;
+export interface Consistency {
+    readonly from: number;
+    readonly to: number;
+    readonly fromRoot: Bytes;
+    readonly toRoot: Bytes;
+    readonly proof: readonly Bytes[];
+}
+export declare function verifyConsistency({ from, to, fromRoot, toRoot, proof }: Consistency): void;
+export declare const isSize: (size: number) => boolean;
+export declare function peaks(size: number): readonly {
+    readonly level: number;
+    readonly index: number;
+}[];
+
+// core/Tile.d.ts
+import { type Bytes } from './bytes.ts';
+import { TallyError } from './errors.ts';
+import { type ReadNode } from './Merkle.ts';
+export declare const WIDTH = 256;
+export declare const MOST_LEVEL = 6;
+export declare const MOST_ENTRY = 65535;
+export interface Tile {
+    readonly level: number | 'entries';
+    readonly index: number;
+    readonly width: number;
+}
+export declare function path({ level, index, width }: Tile): string;
+export declare function parsePath(text: string): Tile | undefined;
+export declare function widthIn(size: number, { level, index }: Pick<Tile, 'level' | 'index'>): number;
+export declare function tilesOf(size: number): Generator<Tile>;
+export declare function split(data: Bytes, width: number): Bytes[];
+export declare class Nodes {
+    #private;
+    readonly hashes: Bytes[];
+    constructor(hashes: Bytes[]);
+    at(height: number, index: number): Bytes;
+}
+export declare function reader(tile: (level: number, index: number) => Nodes): ReadNode;
+export declare function gather<T>(size: number, fetch: (tile: Tile) => Promise<Bytes>, work: (read: ReadNode) => T): Promise<T>;
+export declare function bundle(entries: readonly Bytes[]): Bytes;
+export declare function unbundle(data: Bytes, width: number): Bytes[];
+export declare const tooLong: ({ length }: Bytes) => TallyError;
+
+// core/Note.d.ts
+import { type Bytes } from './bytes.ts';
+import { TallyError } from './errors.ts';
+import { type Signer, type VerifyEd25519 } from './ed25519.ts';
+export declare const ED25519 = 1;
+export declare const COSIGNATURE = 4;
+export interface VerifierKey {
+    readonly name: string;
+    readonly id: Bytes;
+    readonly type: number;
+    readonly publicKey: Bytes;
+}
+export interface Signature {
+    readonly name: string;
+    readonly id: Bytes;
+    readonly bytes: Bytes;
+}
+export interface Note {
+    readonly text: string;
+    readonly signatures: readonly Signature[];
+}
+export declare const MOST_BYTES = 131072;
+export declare const MOST_SIGNATURES = 64;
+export declare function verifierKey(name: string, publicKey: Bytes, type?: number): VerifierKey;
+export declare const formatKey: ({ name, id, type, publicKey }: VerifierKey) => string;
+export declare function parseKey(text: string): VerifierKey;
+export declare function parse(note: string | Bytes): Note;
+export declare function parseSignatures(text: string): readonly Signature[];
+export declare const signatureLine: ({ name, id, bytes }: Signature) => string;
+export declare const format: ({ text, signatures }: Note) => string;
+export declare function sign(text: string, name: string, signer: Signer): Note;
+export declare const isBy: ({ name, id }: Signature, key: VerifierKey) => boolean;
+export declare function isSignedBy({ text, signatures }: Note, key: VerifierKey, ed25519?: VerifyEd25519): boolean;
+export declare const badSignature: ({ name, id }: VerifierKey) => TallyError;
+
+// core/Checkpoint.d.ts
+import { type Bytes } from './bytes.ts';
+import { type Signer, type VerifyEd25519 } from './ed25519.ts';
+import * as Note from './Note.ts';
+export interface Checkpoint {
+    readonly origin: string;
+    readonly size: number;
+    readonly root: Bytes;
+}
+export interface SignedCheckpoint extends Checkpoint {
+    readonly note: Note.Note;
+}
+export declare function body({ origin, size, root }: Checkpoint): string;
+export declare function sign(checkpoint: Checkpoint, signer: Signer): string;
+export declare function parse(text: string | Bytes): SignedCheckpoint;
+export declare function parseSize(text: string): number;
+export declare function open(text: string | Bytes, key: Note.VerifierKey, options?: {
+    readonly ed25519?: VerifyEd25519;
+}): SignedCheckpoint;
+export declare function cosign(text: string, options: {
+    readonly name: string;
+    readonly signer: Signer;
+    readonly now: Date;
+}): Note.Signature;
+export declare function cosignedAt(note: Note.Note, witness: Note.VerifierKey, ed25519?: VerifyEd25519): Date | undefined;
+
+// core/LogPolicy.d.ts
+import { type Bytes } from './bytes.ts';
+import * as Checkpoint from './Checkpoint.ts';
+import type { VerifyEd25519 } from './ed25519.ts';
+import * as Note from './Note.ts';
+export interface Log {
+    readonly key: Note.VerifierKey;
+    readonly url: string | undefined;
+}
+export interface Witness extends Log {
+    readonly name: string;
+}
+interface Group {
+    readonly name: string;
+    readonly needed: number;
+    readonly members: readonly string[];
+}
+export interface LogPolicy {
+    readonly logs: readonly Log[];
+    readonly witnesses: readonly Witness[];
+    readonly groups: readonly Group[];
+    readonly quorum: string | undefined;
+}
+export declare function parse(text: string): LogPolicy;
+export declare const logAlone: (key: Note.VerifierKey) => LogPolicy;
+export interface Accepted {
+    readonly checkpoint: Checkpoint.SignedCheckpoint;
+    readonly witnessed: Date | undefined;
+}
+export declare function accept(text: string | Bytes, policy: LogPolicy, options?: {
+    readonly ed25519?: VerifyEd25519;
+}): Accepted;
+export declare function cosignatures(note: Note.Note, policy: LogPolicy, ed25519?: VerifyEd25519): ReadonlyMap<string, Date>;
+export declare function quorumTime({ quorum, groups }: LogPolicy, seen: ReadonlyMap<string, Date>): Date | undefined;
+export {};
+
+// core/LogProof.d.ts
+import { type Bytes } from './bytes.ts';
+import * as Checkpoint from './Checkpoint.ts';
+import type { VerifyEd25519 } from './ed25519.ts';
+import * as LogPolicy from './LogPolicy.ts';
+export interface LogProof {
+    readonly extra?: Bytes;
+    readonly index: number;
+    readonly path: readonly Bytes[];
+    readonly checkpoint: string;
+}
+export declare function format({ extra, index, path, checkpoint }: LogProof): string;
+export declare function parse(text: string): LogProof;
+export interface Proven {
+    readonly index: number;
+    readonly checkpoint: Checkpoint.SignedCheckpoint;
+    readonly witnessed: Date | undefined;
+}
+export declare function verify(proof: string | LogProof, entry: Bytes, policy: LogPolicy.LogPolicy, options?: {
+    readonly ed25519?: VerifyEd25519;
+}): Proven;

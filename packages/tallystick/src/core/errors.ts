@@ -139,6 +139,28 @@ export const errors = {
     status: 400,
     fix: 'Do not rely on this receipt: it was changed, or signed by somebody else than it says. Fetch it again from its service.',
   },
+  // The log
+  LOG_MALFORMED: {
+    status: 400,
+    fix: 'Pass the checkpoint, proof, key, tile or policy exactly as it was published; the message says what is wrong with it.',
+  },
+  LOG_ORIGIN_WRONG: {
+    status: 400,
+    fix: 'This is of another log than the one you trust. Get it from the right one, or add that log to your policy.',
+  },
+  LOG_SIGNATURE_INVALID: {
+    status: 400,
+    fix: 'Do not rely on it: who should have signed did not, or the text was changed afterwards. Get it again from its source.',
+  },
+  LOG_PROOF_INVALID: {
+    status: 400,
+    fix: 'Do not rely on it: what it proves is not so. Keep it, and ask the operator of the log for a proof that holds.',
+  },
+  LOG_UNWITNESSED: {
+    status: 400,
+    fix: 'Wait for the witnesses and ask for the proof again, or decide yourself that fewer are enough, in your policy.',
+  },
+  LOG_ENTRY_TOO_LONG: { status: 400, fix: 'Log a digest of it instead.' },
 
   // Paying
   BUDGET_EXCEEDED: { status: 402, fix: 'Raise the budget, wait for its next period, or approve the payment yourself.' },
