@@ -7,6 +7,7 @@ export { Key } from './Key.ts';
 export { hmacSha256, sha256 } from './hmac.ts';
 export * as Macaroon from './Macaroon.ts';
 export * as Identifier from './Identifier.ts';
+export * as Network from './Network.ts';
 export * as Path from './Path.ts';
 export * as PathPattern from './PathPattern.ts';
 export * as Caveat from './Caveat.ts';
@@ -101,6 +102,10 @@ export declare const errors: {
     readonly BODY_MISMATCH: {
         readonly status: 400;
         readonly fix: 'Send exactly the body that `Content-Digest` names, and seal the request with that digest.';
+    };
+    readonly SEAL_UNCHECKABLE: {
+        readonly status: 403;
+        readonly fix: 'Nothing here sees bodies, so sealed requests are taken for GET and HEAD only. Ask the operator for `sealed_bodies: accept`, or for the gateway as the proxy.';
     };
     readonly HOLDER_UNPROVEN: {
         readonly status: 403;
@@ -298,6 +303,14 @@ export declare const errors: {
         readonly status: 504;
         readonly fix: 'The upstream did not answer in time; nothing was charged.';
     };
+    readonly PROXY_UNTRUSTED: {
+        readonly status: 404;
+        readonly fix: 'Add the address of your proxy to `trusted_proxies` in tally.yaml; until then the gateway tells it nothing.';
+    };
+    readonly PROXY_MISCONFIGURED: {
+        readonly status: 500;
+        readonly fix: 'Configure the proxy with what `tally gateway snippet` prints for it.';
+    };
     readonly CONFIG_INVALID: {
         readonly status: 500;
         readonly fix: 'Correct the line named in the message; `tally config check` lists every mistake at once.';
@@ -454,6 +467,28 @@ export interface Identifier {
 export declare const LENGTH = 66;
 export declare function encode({ paymentHash, tokenId }: Identifier): Bytes;
 export declare function decode(bytes: Bytes): Identifier;
+
+// core/Network.d.ts
+export interface Address {
+    readonly family: 4 | 6;
+    readonly value: bigint;
+}
+export interface Network {
+    readonly text: string;
+    readonly family: 4 | 6;
+    readonly first: bigint;
+    readonly last: bigint;
+}
+type Range = Omit<Network, 'text'>;
+export declare function parse(text: string): Network;
+export declare const format: (network: Network) => string;
+export declare function parseAddress(text: string): Address | undefined;
+export declare function formatAddress({ family, value }: Address): string;
+export declare const contains: (network: Range, { family, value }: Address) => boolean;
+export declare function witness(a: readonly Network[], b: readonly Network[]): string | undefined;
+export declare function meet(a: readonly Network[], b: readonly Network[]): readonly Network[];
+export declare const EVERYWHERE: readonly Network[];
+export {};
 
 // core/Path.d.ts
 export interface Target {

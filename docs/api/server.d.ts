@@ -17,6 +17,7 @@ export interface Call {
     readonly client: string;
     readonly authority?: string | undefined;
     readonly body?: (() => Promise<Body>) | undefined;
+    readonly mints?: false;
 }
 export interface Answer {
     readonly status: number;

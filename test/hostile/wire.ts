@@ -237,7 +237,12 @@ services:
   const trouble: unknown[] = []
   const waiting = new Set<() => void>()
   const gateway = createGateway({
-    config: { listen, origin: undefined, services: services.map((service) => ({ ...service, timeout })) },
+    config: {
+      listen,
+      origin: undefined,
+      trustedProxies: [],
+      services: services.map((service) => ({ ...service, timeout })),
+    },
     gate,
     onTrouble: (error) => trouble.push(error),
     log: (entry) => {

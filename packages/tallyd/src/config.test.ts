@@ -41,7 +41,7 @@ test('the example says what it seems to say', () => {
   assert.deepEqual(config.lightning, { kind: 'embedded' })
   assert.equal(config.key, undefined)
   assert.deepEqual(
-    config.services.map(({ name, upstream, timeout }) => [name, upstream.origin, timeout]),
+    config.services.map(({ name, upstream, timeout }) => [name, upstream?.origin, timeout]),
     [
       ['qr', 'http://127.0.0.1:3000', 30],
       ['search', 'https://search.example.com', 60],

@@ -3,9 +3,10 @@
  * Nothing is opened, created or dialled here. The keys are in config/schema.ts, the page about them in config/document.ts.
  */
 import { dirname, join, resolve } from 'node:path'
-import { TallyError } from 'tallystick/core'
+import { TallyError, type Network } from 'tallystick/core'
 import { keyMistakes, mistakesOf } from './config/mistakes.ts'
 import { schema } from './config/schema.ts'
+import { misplaced } from './config/gates.ts'
 import { servicesOf, unmintable, unreachable, type Service } from './config/services.ts'
 import { readSource, type Mistake } from './config/source.ts'
 import type { Listen, SecretRef, StoreRef } from './config/values.ts'
@@ -26,6 +27,10 @@ export interface Config {
   readonly lightning: { readonly kind: 'embedded' } | { readonly kind: 'sim' }
   /** The master key, if the file names one. Otherwise it is `key` in `state`, made on first start. */
   readonly key: SecretRef | undefined
+  /** Whose word about clients is taken, and who may ask about gates. */
+  readonly trustedProxies: readonly Network.Network[]
+  /** Where Envoy's authorisation service listens, if it does. */
+  readonly grpc: Listen | undefined
   /** In the order written, which is the order they are tried in. */
   readonly services: readonly Service[]
 }
@@ -40,8 +45,8 @@ export function loadConfig(text: string, filename: string): Config {
   if (names.length > 0) throw invalid(names)
   const services = servicesOf(parsed.data, source)
   const dead = unreachable(services, source)
-  const { listen, origin, lightning, key, store } = parsed.data
-  const wrong = [...dead, ...unmintable(services, source)]
+  const { listen, origin, lightning, key, store, grpc, trusted_proxies: trustedProxies } = parsed.data
+  const wrong = [...dead, ...unmintable(services, source), ...misplaced(services, { origin, source })]
   if (origin === undefined && !isLoopback(listen.host)) wrong.push(source.mistake(['listen'], UNNAMED))
   if (wrong.length > 0) throw invalid(wrong)
 
@@ -56,6 +61,8 @@ export function loadConfig(text: string, filename: string): Config {
         ? store
         : { kind: 'sqlite', path: resolve(base, store?.path ?? join(state, 'tally.db')) },
     lightning: { kind: lightning },
+    trustedProxies,
+    grpc,
     key: key?.kind === 'file' ? { kind: 'file', path: resolve(base, key.path) } : key,
     services,
   }

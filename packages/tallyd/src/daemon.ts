@@ -148,7 +148,7 @@ async function listen(
 ): Promise<{ gateway: Gateway; url: string }> {
   return await onFreePort(config.listen.port, { demo }, async (port) => {
     const gateway = createGateway({
-      config: { listen: { ...config.listen, port }, origin: config.origin, services },
+      config: { ...config, listen: { ...config.listen, port }, services },
       gate,
       desk: gate.desk,
       clock,
@@ -161,14 +161,14 @@ async function listen(
 }
 
 async function startDemoUpstream({ services }: Config): Promise<Upstream> {
-  return await onFreePort(services[0]!.upstream.port, { demo: true }, (port) => startUpstream({ port }))
+  return await onFreePort(services[0]!.upstream!.port, { demo: true }, (port) => startUpstream({ port }))
 }
 
 function redirect(services: Config['services'], { url }: Upstream): Config['services'] {
   const { host, port, origin } = new URL(url)
   return services.map((service) => ({
     ...service,
-    upstream: { ...service.upstream, origin, port: Number(port), authority: host },
+    upstream: { ...service.upstream!, origin, port: Number(port), authority: host },
   }))
 }
 

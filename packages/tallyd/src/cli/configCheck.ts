@@ -54,7 +54,7 @@ function summary({ listen, state, lightning, services }: Config): object {
     lightning: lightning.kind,
     services: services.map(({ name, upstream, routes }) => ({
       name,
-      upstream: upstream.origin,
+      ...(upstream && { upstream: upstream.origin }),
       routes: routes.map(route),
     })),
   }

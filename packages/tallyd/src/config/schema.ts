@@ -3,7 +3,7 @@
  * exactly one place. The readers of the small languages are in values.ts; names of services and
  * routes are checked in mistakes.ts, because zod would skip what is under a bad one.
  */
-import { Amount, msats, TallyError, type Msat } from 'tallystick/core'
+import { Amount, msats, Network, TallyError, type Msat } from 'tallystick/core'
 import * as z from 'zod'
 import {
   parseDuration,
@@ -120,9 +120,22 @@ const some = (what: string) => ({
 })
 
 const service = z.strictObject({
-  upstream: text('expected an origin like "http://127.0.0.1:3000"', parseUpstream).describe(
-    'Where allowed requests go: `http://host:port` or `https://host`, without a path. Certificates are verified.',
-  ),
+  upstream: text('expected an origin like "http://127.0.0.1:3000"', parseUpstream)
+    .optional()
+    .describe(
+      'Where allowed requests go: `http://host:port` or `https://host`, without a path. Certificates are verified. Without ' +
+        'it the service is a gate for a proxy of yours (docs/forward-auth.md).',
+    ),
+  origin: text('expected an origin like "https://api.example.com"', parseOrigin)
+    .optional()
+    .describe('How clients know what this gate is in front of, where that is not the `origin` of the file.'),
+  sealed_bodies: z
+    .enum(['refuse', 'accept'], { error: 'expected `refuse` or `accept`' })
+    .prefault('refuse')
+    .describe(
+      'For a gate, which sees no bodies: whether sealed requests may have one. `accept` if the application compares it with ' +
+        '`X-L402-Body`, or need not.',
+    ),
   routes: z
     .record(z.string(), route)
     .refine(some('route').check, some('route').error)
@@ -145,6 +158,16 @@ const service = z.strictObject({
     .prefault('60s')
     .describe('How long the upstream may be silent: until the first byte of its response, and between any two.'),
 })
+
+const NETWORKS = 'expected networks like [127.0.0.1/32, 10.0.0.0/8, "::1/128"]'
+
+function readNetwork(value: string): Network.Network {
+  try {
+    return Network.parse(value)
+  } catch (cause) {
+    throw new TallyError('CONFIG_INVALID', NETWORKS, { cause })
+  }
+}
 
 export const schema = z.strictObject({
   listen: text('expected an address and a port like "127.0.0.1:8402"', parseListen)
@@ -175,6 +198,18 @@ export const schema = z.strictObject({
     .optional()
     .describe(
       'The master key, 64 hex digits, by reference: `env:NAME` or `file:path`. Default: `key` in `state`, made on first start.',
+    ),
+  trusted_proxies: z
+    .array(text(NETWORKS, readNetwork), { error: NETWORKS })
+    .prefault([])
+    .describe(
+      'Proxies in front, as networks: `[127.0.0.1/32, 10.0.0.0/8]`. Who the client is and what it asked for is taken from ' +
+        'their headers, and only they may ask about gates. Default: none.',
+    ),
+  grpc: text('expected an address and a port like "127.0.0.1:8403"', parseListen)
+    .optional()
+    .describe(
+      'Address and port for `envoy.service.auth.v3.Authorization`: gRPC without TLS. Without it there is none.',
     ),
   services: z
     .record(z.string(), service)

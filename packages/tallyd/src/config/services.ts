@@ -7,7 +7,12 @@ import { parseRouteKey, type Upstream } from './values.ts'
 
 export interface Service {
   readonly name: string
-  readonly upstream: Upstream
+  /** undefined: only proxies ask about it. */
+  readonly upstream: Upstream | undefined
+  /** How clients know it behind a proxy, where that is not the origin of the file. */
+  readonly origin: string | undefined
+  /** Whether a sealed request may have a body where we do not see it. */
+  readonly sealedBodies: 'refuse' | 'accept'
   /** Seconds the upstream may be silent. */
   readonly timeout: number
   readonly routes: readonly Route[]
@@ -25,7 +30,7 @@ export interface Route {
 
 export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
   return source.keys(['services']).map((name) => {
-    const { upstream, timeout, expires, routes, ...all } = parsed.services[name]!
+    const { upstream, origin, sealed_bodies: sealedBodies, timeout, expires, routes, ...all } = parsed.services[name]!
     const routeOf = (key: string): Route => {
       const { verbs, pattern } = parseRouteKey(key)
       const terms = termsOf(routes[key]!)
@@ -46,7 +51,14 @@ export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
       }
       return { key, verbs, pattern, offer }
     }
-    return { name, upstream, timeout, routes: source.keys(['services', name, 'routes']).map(routeOf) }
+    return {
+      name,
+      upstream,
+      origin,
+      sealedBodies,
+      timeout,
+      routes: source.keys(['services', name, 'routes']).map(routeOf),
+    }
   })
 }
 
@@ -90,8 +102,10 @@ const EXAMPLE = {
 /** A route behind one that takes everything from it: most likely a price that would never be asked. */
 export function unreachable(services: readonly Service[], source: Source): readonly Mistake[] {
   const mistakes: Mistake[] = []
-  const earlier: Route[] = []
-  for (const service of services)
+  const proxied: Route[] = []
+  for (const service of services) {
+    // Proxies name the gate they ask about; requests to the gateway itself try all services in turn.
+    const earlier = service.upstream ? proxied : []
     for (const route of service.routes) {
       const covered = route.verbs.every((verb) => {
         const patterns = earlier.filter(({ verbs }) => verbs.includes(verb)).map(({ pattern }) => pattern)
@@ -105,5 +119,6 @@ export function unreachable(services: readonly Service[], source: Source): reado
       }
       earlier.push(route)
     }
+  }
   return mistakes
 }

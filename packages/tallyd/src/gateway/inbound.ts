@@ -7,6 +7,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { TallyError } from 'tallystick/core'
+import { CREDENTIAL } from './credentials.ts'
 
 export interface Inbound {
   readonly method: string
@@ -91,9 +92,6 @@ function readHeaders(req: IncomingMessage, method: string, named: ReadonlySet<st
 
 /** A name, an IPv4 address or a bracketed IPv6 address, and a port. */
 const HOST = /^(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?$/
-/** Ours, wherever in the value it stands. Everything else in Authorization belongs to the application. */
-const CREDENTIAL = /(?:^|[\s,])(?:L402|LSAT)\s/i
-
 type Kind = 'pass' | 'drop' | 'host' | 'length' | 'coding' | 'connection' | 'authorization' | 'override'
 
 const special: Readonly<Record<string, Kind>> = {
@@ -116,6 +114,7 @@ const special: Readonly<Record<string, Kind>> = {
   macaroon: 'drop',
   'grpc-metadata-macaroon': 'drop',
   'l402-proof': 'drop',
+  'l402-token': 'drop',
   // Who asks is for us to say.
   forwarded: 'drop',
   'x-real-ip': 'drop',

@@ -1,11 +1,12 @@
 /** Which route a request means: services in order, their routes in order, the first match wins. */
 import { PathPattern } from 'tallystick/core'
-import type { Route, Service } from '../config.ts'
+import type { Route, Service, Upstream } from '../config.ts'
 import { createPool, type Pool } from './upstream/pool.ts'
 
 export interface Target {
   readonly service: Service
   readonly route: Route
+  readonly upstream: Upstream
   readonly pool: Pool
 }
 
@@ -19,13 +20,17 @@ export function createRoutes(services: readonly Service[]): Routes {
   const pools: Pool[] = []
   const byMethod = new Map<string, Target[]>()
   for (const service of services) {
-    const pool = createPool({ upstream: service.upstream, timeout: service.timeout * 1000 })
+    const { upstream } = service
+    // Only proxies ask about it.
+    if (!upstream) continue
+    const pool = createPool({ upstream, timeout: service.timeout * 1000 })
     pools.push(pool)
     for (const route of service.routes)
       for (const verb of route.verbs) {
         const targets = byMethod.get(verb)
-        if (targets) targets.push({ service, route, pool })
-        else byMethod.set(verb, [{ service, route, pool }])
+        const target = { service, route, upstream, pool }
+        if (targets) targets.push(target)
+        else byMethod.set(verb, [target])
       }
   }
   return {

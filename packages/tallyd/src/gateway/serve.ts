@@ -8,8 +8,12 @@ import { callOf, sendAnswer } from 'tallystick/node'
 import { problemAnswer, type Admission, type Answer, type Call, type Offer } from 'tallystick/server'
 import { authorityOf } from './authority.ts'
 import { BodyCheck, contentTypeOf, readBody } from './body.ts'
+import { withToken } from './credentials.ts'
 import { discardBody } from './discard.ts'
 import { Exchange } from './Exchange.ts'
+import type { Authz } from './authz/authz.ts'
+import { isNginx } from './authz/question.ts'
+import { grpcAnswer, isGrpc } from './grpcAnswer.ts'
 import { readInbound, type Inbound } from './inbound.ts'
 import { requestHead } from './outbound.ts'
 import type { Routes, Target } from './routes.ts'
@@ -48,6 +52,8 @@ export interface ServeOptions {
   readonly gate: Admits
   /** Answers what is addressed to the gateway itself; undefined for all else. */
   readonly own: (call: Call, path: string) => Answer | Promise<Answer> | undefined
+  /** Answers proxies that ask about gates. */
+  readonly authz: Authz
   readonly clock: () => Date
   readonly log: ((entry: AccessEntry) => void) | undefined
   readonly onTrouble: (error: unknown) => void
@@ -65,6 +71,8 @@ interface Visit {
   target: Target | undefined
   /** Path of a page of ours. */
   page: string | undefined
+  /** What a proxy asked about. */
+  asked: Pick<AccessEntry, 'service' | 'route'> | undefined
   exchange: Exchange | undefined
   /** The body, when a caveat made us read it. */
   body: Buffer | undefined
@@ -75,11 +83,12 @@ interface Visit {
 
 export type Serve = (req: IncomingMessage, res: ServerResponse, options: { waits: boolean }) => void
 
-export function createServe({ routes, origin, gate, own, clock, log, onTrouble, onOver }: ServeOptions): Serve {
+export function createServe({ routes, origin, gate, own, authz, clock, log, onTrouble, onOver }: ServeOptions): Serve {
   function handle(visit: Visit): void {
     const { req } = visit
     const inbound = readInbound(req)
     const { path } = Path.canonicalTarget(req.url!)
+    if (authz.asked(path)) return void answerProxy(visit).catch((error: unknown) => refuse(visit, error))
     const reply = path.startsWith('/.well-known/') ? own(callTo(visit, inbound), path) : undefined
     if (reply !== undefined) return void answerOwn(visit, path, reply).catch((error: unknown) => refuse(visit, error))
     const target = routes().find(inbound.method, path)
@@ -99,12 +108,22 @@ export function createServe({ routes, origin, gate, own, clock, log, onTrouble, 
     if (!visit.res.closed && !visit.res.destroyed) answer(visit, ready)
   }
 
+  async function answerProxy(visit: Visit): Promise<void> {
+    const { answer: reply, decision, service, route, code, release } = await authz.reply(visit.req)
+    visit.decision = decision
+    visit.asked = { service, route }
+    visit.code = code
+    if (!visit.res.closed && !visit.res.destroyed) return answer(visit, reply)
+    await release()
+    if (decision === 'granted') visit.decision = 'released'
+  }
+
   async function admit(visit: Visit, inbound: Inbound, target: Target, offer: Offer): Promise<void> {
     const admission = await gate.admit(callTo(visit, inbound), offer)
     if (admission.kind !== 'granted') {
       visit.decision = admission.kind
       if (admission.kind === 'refused') visit.code = admission.error.code
-      return answer(visit, admission.answer)
+      return answer(visit, isGrpc(callOf(visit.req)) ? grpcAnswer(admission.answer) : admission.answer)
     }
     visit.decision = 'granted'
     const release = async (): Promise<void> => {
@@ -129,8 +148,10 @@ export function createServe({ routes, origin, gate, own, clock, log, onTrouble, 
 
   function callTo(visit: Visit, inbound: Inbound): Call {
     const { req } = visit
+    const call = callOf(req)
     return {
-      ...callOf(req),
+      ...call,
+      header: withToken(call.header),
       authority: authorityOf(req, inbound.host, origin),
       body: async () => {
         visit.body ??= inbound.body === 'none' ? NOTHING : await readWhole(visit)
@@ -149,13 +170,13 @@ export function createServe({ routes, origin, gate, own, clock, log, onTrouble, 
   function forward(
     visit: Visit,
     inbound: Inbound,
-    { service, pool }: Target,
+    { service, upstream, pool }: Target,
     { release, sealed }: { release: () => Promise<void>; sealed: Bytes.Bytes | undefined },
   ): void {
     const { req, res, body: whole } = visit
     const waits = visit.waits && inbound.body !== 'none'
     const client = req.socket.remoteAddress ?? 'unknown'
-    const head = requestHead(inbound, service.upstream, { client, target: req.url!, waits })
+    const head = requestHead(inbound, upstream, { client, target: req.url!, waits })
     const onFailure = (error: TallyError): void => {
       visit.code = error.code
     }
@@ -192,22 +213,24 @@ export function createServe({ routes, origin, gate, own, clock, log, onTrouble, 
       onTrouble(error)
       visit.code = 'INTERNAL'
       if (res.headersSent) res.destroy()
-      else answer(visit, { status: 500, headers: [['cache-control', 'no-store']], body: '' })
+      else answer(visit, { status: isNginx(req.url!) ? 401 : 500, headers: [['cache-control', 'no-store']], body: '' })
       return
     }
     visit.code = error.code
     // Whoever sends such a thing may have more of it behind.
     if (error.code === 'REQUEST_AMBIGUOUS') res.shouldKeepAlive = false
-    answer(visit, problemAnswer({ method: req.method! }, error))
+    if (isNginx(req.url!)) return answer(visit, { status: 401, headers: [['cache-control', 'no-store']], body: '' })
+    const problem = problemAnswer({ method: req.method! }, error)
+    answer(visit, isGrpc(callOf(req)) ? grpcAnswer(problem) : problem)
   }
 
   function entry(visit: Visit, at: Date): AccessEntry {
-    const { req, res, target, page, exchange, decision, code } = visit
+    const { req, res, target, page, asked, exchange, decision, code } = visit
     return {
       at,
       method: req.method!,
-      service: target?.service.name ?? '',
-      route: target?.route.key ?? page ?? '',
+      service: target?.service.name ?? asked?.service ?? '',
+      route: target?.route.key ?? asked?.route ?? page ?? '',
       status: res.statusCode,
       bytes: exchange ? exchange.bytes : visit.bytes,
       ms: clock().getTime() - at.getTime(),
@@ -225,6 +248,7 @@ export function createServe({ routes, origin, gate, own, clock, log, onTrouble, 
       decision: 'refused',
       target: undefined,
       page: undefined,
+      asked: undefined,
       exchange: undefined,
       body: undefined,
       code: undefined,

@@ -5,6 +5,7 @@ import { TallyError } from 'tallystick/core'
 import type { Desk } from 'tallystick/server'
 import type { Config } from '../config.ts'
 import { answerClientError, answerConnect } from './clientErrors.ts'
+import { createAuthz } from './authz/authz.ts'
 import { createOwnPages } from './ownPages.ts'
 import { createRoutes } from './routes.ts'
 import { createServe, type AccessEntry, type Admits } from './serve.ts'
@@ -13,7 +14,7 @@ import { endTurn, takeTurn } from './turns.ts'
 export type { AccessEntry, Admits, Decision } from './serve.ts'
 
 export interface GatewayOptions {
-  readonly config: Pick<Config, 'listen' | 'origin' | 'services'>
+  readonly config: Pick<Config, 'listen' | 'origin' | 'services' | 'trustedProxies'>
   /** Asked before every request to a priced route, whatever the service. */
   readonly gate: Admits
   /** What holders may ask of the issuer. */
@@ -52,7 +53,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     endTurn(req.socket)
     if (live.size === 0) onQuiet?.()
   }
-  const serve = createServe({ routes: () => routes, origin, gate, own, clock, log, onTrouble, onOver })
+  const authz = createAuthz({ config, gate, onTrouble })
+  const serve = createServe({ routes: () => routes, origin, gate, own, authz, clock, log, onTrouble, onOver })
   const begin =
     (waits: boolean) =>
     (req: IncomingMessage, res: ServerResponse): void => {

@@ -14,18 +14,18 @@ export function servicesPage(
   { origin, authority }: { origin: string | undefined; authority: string },
 ): Answer {
   const base = origin ?? (authority === '' ? '' : `http://${authority}`)
-  const sold = services.flatMap(({ name, routes }) =>
-    routes.flatMap(({ offer, ...route }) => (offer ? [{ name, route, offer }] : [])),
+  const sold = services.flatMap(({ name, origin: at, routes }) =>
+    routes.flatMap(({ offer, ...route }) => (offer ? [{ name, at, route, offer }] : [])),
   )
   const body = {
     version: '1',
     service: { name: services.length === 1 ? services[0]!.name : 'tally' },
     payment_methods: [{ type: 'lightning' }],
     routes: sold.map(({ name, route, offer }) => ({ service: name, ...routeEntry(route, offer) })),
-    services: sold.flatMap(({ name, route, offer }) =>
+    services: sold.flatMap(({ name, at = base, route, offer }) =>
       route.verbs.map((method) => ({
         name,
-        endpoint: base + route.pattern.text,
+        endpoint: at + route.pattern.text,
         method,
         request_schema: {},
         price_msat: Number(offer.price),

@@ -51,6 +51,10 @@ export const errors = {
     status: 400,
     fix: 'Send exactly the body that `Content-Digest` names, and seal the request with that digest.',
   },
+  SEAL_UNCHECKABLE: {
+    status: 403,
+    fix: 'Nothing here sees bodies, so sealed requests are taken for GET and HEAD only. Ask the operator for `sealed_bodies: accept`, or for the gateway as the proxy.',
+  },
   HOLDER_UNPROVEN: {
     status: 403,
     fix: 'Seal the request and sign it with the key that the token names; another key needs a `handoff=` by the one before.',
@@ -210,6 +214,14 @@ export const errors = {
     fix: 'The upstream sent a response that is not valid HTTP/1.1; nothing was charged.',
   },
   UPSTREAM_TIMEOUT: { status: 504, fix: 'The upstream did not answer in time; nothing was charged.' },
+  PROXY_UNTRUSTED: {
+    status: 404,
+    fix: 'Add the address of your proxy to `trusted_proxies` in tally.yaml; until then the gateway tells it nothing.',
+  },
+  PROXY_MISCONFIGURED: {
+    status: 500,
+    fix: 'Configure the proxy with what `tally gateway snippet` prints for it.',
+  },
   CONFIG_INVALID: {
     status: 500,
     fix: 'Correct the line named in the message; `tally config check` lists every mistake at once.',

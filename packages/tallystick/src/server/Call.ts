@@ -23,6 +23,8 @@ export interface Call {
   readonly authority?: string | undefined
   /** Reads the whole body, for caveats that ask for it; whoever has it forwards these very bytes. Left out, they refuse. */
   readonly body?: (() => Promise<Body>) | undefined
+  /** `false`: whoever asks could not show an invoice to anybody, so the challenge comes without one. */
+  readonly mints?: false
 }
 
 /** A complete answer made by the gate itself: a challenge or a refusal. Header order and repetition matter. */

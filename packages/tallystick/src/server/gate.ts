@@ -199,7 +199,7 @@ export function createGate(options: GateOptions): Gate {
   const known = (call: Call): string | undefined => call.authority ?? (authorities && (authorityOf(call) || undefined))
 
   async function challenge(call: Call, offer: Offer, error?: TallyError): Promise<Admission> {
-    if (call.method === 'HEAD' || call.method === 'OPTIONS')
+    if (call.mints === false || call.method === 'HEAD' || call.method === 'OPTIONS')
       return { kind: 'challenge', answer: priceOnlyAnswer(call, ceilSats(invoiceAmount(offer)), error) }
     try {
       return { kind: 'challenge', answer: challengeAnswer(call, await quoter.quote(call.client, offer), error) }

@@ -1,0 +1,34 @@
+/**
+ * What the application behind a proxy is told of a request that was let through. Every header is there every time, `-` when
+ * there is nothing to say: some proxies let the client's own value through where ours is missing.
+ */
+import { Bytes } from 'tallystick/core'
+import type { Grant } from 'tallystick/core'
+
+export const IDENTITY = [
+  'X-L402-Subject',
+  'X-L402-Links',
+  'X-L402-Route',
+  'X-L402-Cost',
+  'X-L402-Expires',
+  'X-L402-Body',
+] as const
+
+export type IdentityHeader = readonly [name: (typeof IDENTITY)[number], value: string]
+
+/** `grant`: undefined for a free route. `body`: what a sealed request says its body hashes to. */
+export function identityOf(
+  route: string,
+  grant: Grant | undefined,
+  body: Bytes.Bytes | undefined,
+): readonly IdentityHeader[] {
+  const said: Readonly<Record<(typeof IDENTITY)[number], string | undefined>> = {
+    'X-L402-Subject': grant && Bytes.toHex(grant.tokenId),
+    'X-L402-Links': grant && grant.links.join(','),
+    'X-L402-Route': route,
+    'X-L402-Cost': grant && `${grant.cost}msat`,
+    'X-L402-Expires': grant?.expires?.toISOString(),
+    'X-L402-Body': body && Bytes.toHex(body),
+  }
+  return IDENTITY.map((name) => [name, said[name] || '-'] as const)
+}
