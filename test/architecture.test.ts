@@ -19,7 +19,7 @@ interface Layer {
 }
 
 const CORE = 'tallystick/src/core/'
-const PORTS = ['Lightning', 'Store', 'Jar'].map(
+const PORTS = ['Lightning', 'Store', 'Jar', 'LogStore'].map(
   (port) => `tallystick/src/${port === 'Lightning' ? 'lightning' : 'storage'}/${port}.ts`,
 )
 const LIBRARY = [

@@ -239,6 +239,22 @@ export declare const errors: {
         readonly status: 400;
         readonly fix: 'Wait for the witnesses and ask for the proof again, or decide yourself that fewer are enough, in your policy.';
     };
+    readonly LOG_UNAVAILABLE: {
+        readonly status: 503;
+        readonly fix: 'The log cannot be written (disk full, locked or closed), so nothing is served that would have to be in it. Make room.';
+    };
+    readonly LOG_DAMAGED: {
+        readonly status: 503;
+        readonly fix: 'Restore the newest backup of the log, not older than what it signed last; `tally log fsck` says what is wrong.';
+    };
+    readonly LOG_ROLLED_BACK: {
+        readonly status: 503;
+        readonly fix: 'Restore a newer backup, or copy the missing tiles from a mirror. If they are lost, begin another log: a new `log.origin`, key and database.';
+    };
+    readonly LOG_FORKED: {
+        readonly status: 503;
+        readonly fix: 'Two histories of one log are signed. Keep both as evidence; its operator must begin another log, with a new origin and key.';
+    };
     readonly LOG_ENTRY_TOO_LONG: {
         readonly status: 400;
         readonly fix: 'Log a digest of it instead.';
@@ -1453,7 +1469,7 @@ export declare class Nodes {
     at(height: number, index: number): Bytes;
 }
 export declare function reader(tile: (level: number, index: number) => Nodes): ReadNode;
-export declare function gather<T>(size: number, fetch: (tile: Tile) => Promise<Bytes>, work: (read: ReadNode) => T): Promise<T>;
+export declare function gather<T>(size: number, load: (tile: Tile) => Promise<Nodes>, work: (read: ReadNode) => T): Promise<T>;
 export declare function bundle(entries: readonly Bytes[]): Bytes;
 export declare function unbundle(data: Bytes, width: number): Bytes[];
 export declare const tooLong: ({ length }: Bytes) => TallyError;

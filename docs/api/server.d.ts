@@ -7,6 +7,7 @@ export { protect, type ProtectOptions } from './protect.ts';
 export { followSettlements, type FollowOptions } from './settle.ts';
 export { RESERVE_PATH, REVOKE_PATH, type Desk } from './desk.ts';
 export type { RestrictOptions, RevokeOptions } from './rulings.ts';
+export { openLog, type LogOptions, type ReceiptLog, type Resource } from './log.ts';
 
 // server/Call.d.ts
 import type { Body } from '../core/Body.ts';
@@ -218,3 +219,52 @@ export interface FollowOptions {
     readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 export declare function followSettlements(options: FollowOptions): Promise<void>;
+
+// server/log.d.ts
+import { type Bytes } from '../core/bytes.ts';
+import type { Signer, VerifyEd25519 } from '../core/ed25519.ts';
+import { TallyError } from '../core/errors.ts';
+import * as LogProof from '../core/LogProof.ts';
+import * as Note from '../core/Note.ts';
+import type { LogGuard, LogStore } from '../storage/LogStore.ts';
+import { type Resource } from './log/resources.ts';
+export type { Resource } from './log/resources.ts';
+export interface LogOptions {
+    readonly store: LogStore;
+    readonly guard: LogGuard;
+    readonly origin: string;
+    readonly signer: Signer;
+    readonly ed25519?: VerifyEd25519;
+}
+export interface ReceiptLog extends AsyncDisposable {
+    readonly key: Note.VerifierKey;
+    append(entry: Bytes): Promise<{
+        readonly index: number;
+    }>;
+    readonly checkpoint: string;
+    readonly size: number;
+    prove(index: number): Promise<LogProof.LogProof>;
+    consistency(from: number, to: number): Promise<readonly Bytes[]>;
+    resource(path: string): Promise<Resource | undefined>;
+    published(): Promise<string>;
+    publish(checkpoint: string): Promise<void>;
+    stop(reason: TallyError): void;
+    sync(): Promise<void>;
+}
+export declare function openLog({ store, guard, origin, signer, ed25519 }: LogOptions): Promise<ReceiptLog>;
+
+// server/log/resources.d.ts
+import { type Bytes } from '../../core/bytes.ts';
+import * as Tile from '../../core/Tile.ts';
+import type { LogStore } from '../../storage/LogStore.ts';
+export interface Resource {
+    readonly body: Bytes;
+    readonly type: string;
+    readonly cache: string;
+}
+export declare function resourceOf(path: string, { store, size, checkpoint, }: {
+    readonly store: Pick<LogStore, 'tile' | 'entries'>;
+    readonly size: number;
+    readonly checkpoint: string;
+}): Promise<Resource | undefined>;
+export declare function readTile(store: Pick<LogStore, 'tile' | 'entries'>, { level, index, width }: Tile.Tile): Promise<Bytes | undefined>;

@@ -1,6 +1,8 @@
 // storage/sqlite.d.ts
 export { sqliteJar } from './sqlite/jar.ts';
 export { sqliteStore } from './sqlite/store.ts';
+export { sqliteLog } from './sqlite/log.ts';
+export { logGuard } from './sqlite/logGuard.ts';
 
 // storage/sqlite/jar.d.ts
 import type { Jar } from '../Jar.ts';
@@ -9,3 +11,11 @@ export declare function sqliteJar(path: string): Jar;
 // storage/sqlite/store.d.ts
 import type { Store } from '../Store.ts';
 export declare function sqliteStore(path: string): Store;
+
+// storage/sqlite/log.d.ts
+import type { LogStore } from '../LogStore.ts';
+export declare function sqliteLog(path: string): LogStore;
+
+// storage/sqlite/logGuard.d.ts
+import type { LogGuard } from '../LogStore.ts';
+export declare function logGuard(path: string): LogGuard;

@@ -1,6 +1,7 @@
 // storage/index.d.ts
 export type { Cap, Jar, Kept, Purchase } from './Jar.ts';
 export type { Against, Deposit, Quote, Ruling, Session, Spend, Store } from './Store.ts';
+export type { LogCommit, LogGuard, LogHead, LogStore, Signed } from './LogStore.ts';
 export { memoryJar, memoryStore } from './memory.ts';
 
 // storage/Jar.d.ts
@@ -128,6 +129,44 @@ export interface Store extends AsyncDisposable {
     against(tag: string): Against | undefined;
     used(meter: string): Promise<bigint>;
     sweep(now: Date): Promise<number>;
+}
+
+// storage/LogStore.d.ts
+import type { Bytes } from '../core/bytes.ts';
+export interface LogHead {
+    readonly size: number;
+    readonly checkpoint: string | undefined;
+    readonly edge: () => readonly Bytes[];
+}
+export interface LogCommit {
+    readonly from: number;
+    readonly entries: readonly Bytes[];
+    readonly tiles: readonly {
+        readonly level: number;
+        readonly index: number;
+        readonly data: Bytes;
+    }[];
+    readonly checkpoint: string;
+}
+export interface LogStore extends AsyncDisposable {
+    head(): Promise<LogHead>;
+    commit(build: (head: LogHead) => LogCommit): Promise<number>;
+    tile(level: number, index: number): Promise<Bytes | undefined>;
+    entries(from: number, to: number): Promise<readonly Bytes[]>;
+    publish(published: {
+        readonly size: number;
+        readonly checkpoint: string;
+    }): Promise<void>;
+    published(): Promise<string | undefined>;
+}
+export interface LogGuard extends AsyncDisposable {
+    last(): Signed | undefined;
+    record(signed: Signed): void;
+    sync(): Promise<void>;
+}
+export interface Signed {
+    readonly size: number;
+    readonly root: Bytes;
 }
 
 // storage/memory.d.ts

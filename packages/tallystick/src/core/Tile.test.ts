@@ -81,9 +81,9 @@ test('a tree is read from its tiles: the same root and the same proofs as from i
     const whole = new Tile.Nodes([...leaves])
     const read: Merkle.ReadNode = (level, index) => whole.at(level, index)
     const fetched: string[] = []
-    const fetch = async (tile: Tile.Tile): Promise<Bytes> => {
+    const fetch = async (tile: Tile.Tile): Promise<Tile.Nodes> => {
       fetched.push(Tile.path(tile))
-      return files.get(Tile.path(tile))!
+      return new Tile.Nodes(Tile.split(files.get(Tile.path(tile))!, tile.width))
     }
     assert.deepEqual(await Tile.gather(size, fetch, (node) => Merkle.root(size, node)), Merkle.root(size, wide(leaves)))
     const index = size - 1
@@ -95,7 +95,7 @@ test('a tree is read from its tiles: the same root and the same proofs as from i
     await assert.rejects(
       Tile.gather(
         size,
-        async () => new Uint8Array(31),
+        async ({ width }) => new Tile.Nodes(Tile.split(new Uint8Array(31), width)),
         (node) => Merkle.root(size, node),
       ),
       malformed,

@@ -96,10 +96,10 @@ export function reader(tile: (level: number, index: number) => Nodes): ReadNode 
   }
 }
 
-/** The tiles that reading did not find yet are fetched, until it finds all: for trees behind a network. */
+/** Tiles that reading did not find are loaded, until it finds all: for trees behind a disk or a network. */
 export async function gather<T>(
   size: number,
-  fetch: (tile: Tile) => Promise<Bytes>,
+  load: (tile: Tile) => Promise<Nodes>,
   work: (read: ReadNode) => T,
 ): Promise<T> {
   const known = new Map<string, Nodes>()
@@ -117,7 +117,7 @@ export async function gather<T>(
       )
     } catch (error) {
       if (!(error instanceof MissingTile) || !missing) throw error
-      known.set(path(missing), new Nodes(split(await fetch(missing), missing.width)))
+      known.set(path(missing), await load(missing))
     }
   }
 }

@@ -164,6 +164,22 @@ export const errors = {
     status: 400,
     fix: 'Wait for the witnesses and ask for the proof again, or decide yourself that fewer are enough, in your policy.',
   },
+  LOG_UNAVAILABLE: {
+    status: 503,
+    fix: 'The log cannot be written (disk full, locked or closed), so nothing is served that would have to be in it. Make room.',
+  },
+  LOG_DAMAGED: {
+    status: 503,
+    fix: 'Restore the newest backup of the log, not older than what it signed last; `tally log fsck` says what is wrong.',
+  },
+  LOG_ROLLED_BACK: {
+    status: 503,
+    fix: 'Restore a newer backup, or copy the missing tiles from a mirror. If they are lost, begin another log: a new `log.origin`, key and database.',
+  },
+  LOG_FORKED: {
+    status: 503,
+    fix: 'Two histories of one log are signed. Keep both as evidence; its operator must begin another log, with a new origin and key.',
+  },
   LOG_ENTRY_TOO_LONG: { status: 400, fix: 'Log a digest of it instead.' },
 
   // Paying

@@ -1,3 +1,5 @@
 /** Both ports on `node:sqlite`: Node 22.18 or newer. */
 export { sqliteJar } from './sqlite/jar.ts'
 export { sqliteStore } from './sqlite/store.ts'
+export { sqliteLog } from './sqlite/log.ts'
+export { logGuard } from './sqlite/logGuard.ts'

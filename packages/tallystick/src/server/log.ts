@@ -1,0 +1,217 @@
+/**
+ * The sequence of a transparency log. An append resolves when its entry is on disk, at its place, in a tree that is signed:
+ * entries, tiles and checkpoint are one transaction. Whatever is appended while one is under way makes up the next, so
+ * there is no timer to wait for, and one signature for all of them.
+ *
+ * It never signs two trees of which one is not the beginning of the other, as far as this machine can know: what it signed
+ * is also in a guard, apart from the log, and a log that is behind its guard is not signed for again.
+ */
+import { toHex, type Bytes } from '../core/bytes.ts'
+import * as Checkpoint from '../core/Checkpoint.ts'
+import type { Signer, VerifyEd25519 } from '../core/ed25519.ts'
+import { TallyError } from '../core/errors.ts'
+import * as LogProof from '../core/LogProof.ts'
+import * as Merkle from '../core/Merkle.ts'
+import * as Note from '../core/Note.ts'
+import * as Tile from '../core/Tile.ts'
+import type { LogCommit, LogGuard, LogHead, LogStore } from '../storage/LogStore.ts'
+import { edgeOf, grow, rootOf, type Edge } from './log/edge.ts'
+import { createReading } from './log/reading.ts'
+import { resourceOf, type Resource } from './log/resources.ts'
+
+export type { Resource } from './log/resources.ts'
+
+export interface LogOptions {
+  readonly store: LogStore
+  readonly guard: LogGuard
+  /** Its name, for ever: `api.example.com/log`. */
+  readonly origin: string
+  readonly signer: Signer
+  readonly ed25519?: VerifyEd25519
+}
+
+export interface ReceiptLog extends AsyncDisposable {
+  readonly key: Note.VerifierKey
+  /** Throws LOG_ENTRY_TOO_LONG, LOG_UNAVAILABLE, LOG_ROLLED_BACK or LOG_FORKED; then the entry may be in the log or not. */
+  append(entry: Bytes): Promise<{ readonly index: number }>
+  /** The newest signed, without cosignatures. */
+  readonly checkpoint: string
+  readonly size: number
+  /** That the entry at `index` is in the log, under the newest checkpoint that was shown to witnesses if it is in there. */
+  prove(index: number): Promise<LogProof.LogProof>
+  /** That the tree of `from` is how the one of `to` began. */
+  consistency(from: number, to: number): Promise<readonly Bytes[]>
+  /** What others read, by path below the log's prefix: `checkpoint`, `tile/0/000`. */
+  resource(path: string): Promise<Resource | undefined>
+  /** The checkpoint as it is shown: with cosignatures, if there are witnesses. */
+  published(): Promise<string>
+  /** From now on this is what is shown. Must be signed by this log. */
+  publish(checkpoint: string): Promise<void>
+  /** Nothing more is signed: somebody has seen what this log does not know of. */
+  stop(reason: TallyError): void
+  /** What was signed is known after a power cut as well. */
+  sync(): Promise<void>
+}
+
+interface Waiting {
+  readonly entry: Bytes
+  readonly resolve: (place: { readonly index: number }) => void
+  readonly reject: (reason: unknown) => void
+}
+
+/** Of one transaction: how much must be written before the first of them is answered. */
+const MOST_AT_ONCE = 4096
+
+/** Throws LOG_ROLLED_BACK, LOG_FORKED, LOG_DAMAGED, LOG_ORIGIN_WRONG or LOG_SIGNATURE_INVALID, and what the store throws. */
+export async function openLog({ store, guard, origin, signer, ed25519 }: LogOptions): Promise<ReceiptLog> {
+  const key = Note.verifierKey(origin, signer.publicKey)
+  let edge: Edge | undefined
+  let checkpoint = ''
+  let waiting: Waiting[] = []
+  let running: Promise<void> | undefined
+  let stopped: TallyError | undefined
+  const reading = createReading(store, () => edge)
+
+  const sign = (size: number, root: Bytes): string => Checkpoint.sign({ origin, size, root }, signer)
+
+  /** What is added, at the moment when the store has its turn. */
+  function build(
+    head: LogHead,
+    take: () => readonly Waiting[],
+  ): { commit: LogCommit; taken: readonly Waiting[]; root: Bytes } {
+    const last = guard.last()
+    if (last && last.size > head.size) throw (stopped = rolledBack(head.size, last.size))
+    if (edge?.size !== head.size) edge = edgeOf(head.size, head.edge())
+    const taken = take()
+    const entries = taken.map(({ entry }) => entry)
+    const from = edge.size
+    const tiles = grow(edge, entries.map(Merkle.hashLeaf))
+    const root = rootOf(edge)
+    return { commit: { from, entries, tiles, checkpoint: sign(edge.size, root) }, taken, root }
+  }
+
+  async function commitNext(): Promise<void> {
+    let built: ReturnType<typeof build> | undefined
+    const take = (): readonly Waiting[] => waiting.splice(0, MOST_AT_ONCE)
+    try {
+      const size = await store.commit((head) => {
+        // A store that has to try again has written nothing of what it asked for before.
+        const again = built?.taken
+        if (again) edge = undefined
+        built = build(head, () => again ?? take())
+        return built.commit
+      })
+      guard.record({ size, root: built!.root })
+      checkpoint = built!.commit.checkpoint
+    } catch (error) {
+      edge = undefined
+      // What the store did not even ask for has not been tried.
+      for (const { reject } of built?.taken ?? take()) reject(error)
+      return
+    }
+    const { taken, commit } = built!
+    for (const [i, { resolve }] of taken.entries()) resolve({ index: commit.from + i })
+  }
+
+  async function run(): Promise<void> {
+    while (waiting.length > 0) await commitNext()
+    running = undefined
+  }
+
+  await checkHistory()
+  if (checkpoint === '') await start()
+
+  return {
+    key,
+    get checkpoint() {
+      return checkpoint
+    },
+    get size() {
+      return sizeOf(checkpoint)
+    },
+    async append(entry) {
+      if (stopped) throw stopped
+      if (entry.length > Tile.MOST_ENTRY) throw Tile.tooLong(entry)
+      const { promise, resolve, reject } = Promise.withResolvers<{ readonly index: number }>()
+      waiting.push({ entry, resolve, reject })
+      running ??= run()
+      return await promise
+    },
+    async prove(index) {
+      const shown = await published()
+      const text = sizeOf(shown) > index ? shown : checkpoint
+      const size = sizeOf(text)
+      if (!(Merkle.isSize(index) && index < size))
+        throw new TypeError(`the log has ${size} entries, not one at ${index}`)
+      return {
+        index,
+        path: await reading.tree(size, (read) => Merkle.proveInclusion(index, size, read)),
+        checkpoint: text,
+      }
+    },
+    consistency: (from, to) => reading.tree(to, (read) => Merkle.proveConsistency(from, to, read)),
+    async resource(path) {
+      const shown = path === 'checkpoint' ? await published() : checkpoint
+      return await resourceOf(path, { store, size: sizeOf(shown), checkpoint: shown })
+    },
+    published,
+    async publish(text) {
+      const { size } = Checkpoint.open(text, key, { ...(ed25519 && { ed25519 }) })
+      await store.publish({ size, checkpoint: text })
+    },
+    stop(reason) {
+      stopped ??= reason
+    },
+    sync: () => guard.sync(),
+    async [Symbol.asyncDispose]() {
+      stopped ??= new TallyError('LOG_UNAVAILABLE', 'the log is closed')
+      await running
+      await guard[Symbol.asyncDispose]()
+      await store[Symbol.asyncDispose]()
+    },
+  }
+
+  async function published(): Promise<string> {
+    return (await store.published()) ?? checkpoint
+  }
+
+  async function start(): Promise<void> {
+    await commitNext()
+    if (checkpoint === '') throw new TallyError('LOG_UNAVAILABLE', `the log ${origin} cannot be begun`)
+  }
+
+  /** Is this the log that was signed before, and all of it? */
+  async function checkHistory(): Promise<void> {
+    const head = await store.head()
+    const last = guard.last()
+    if (last && last.size > head.size) throw rolledBack(head.size, last.size)
+    if (head.checkpoint === undefined) return
+    const known = Checkpoint.open(head.checkpoint, key, { ...(ed25519 && { ed25519 }) })
+    edge = edgeOf(head.size, head.edge())
+    const root = rootOf(edge)
+    if (known.size !== head.size || toHex(known.root) !== toHex(root))
+      throw new TallyError(
+        'LOG_DAMAGED',
+        `the tiles of ${origin} are not those of the checkpoint it signed at ${known.size}`,
+      )
+    checkpoint = head.checkpoint
+    if (!last) return
+    const before =
+      last.size === head.size ? root : await reading.tree(last.size, (read) => Merkle.root(last.size, read))
+    if (toHex(before) !== toHex(last.root))
+      throw new TallyError(
+        'LOG_FORKED',
+        `${origin} signed another tree of ${last.size} entries before, with the root ${toHex(last.root)}`,
+      )
+  }
+
+  function rolledBack(has: number, signed: number): TallyError {
+    return new TallyError(
+      'LOG_ROLLED_BACK',
+      `${origin} has signed ${signed} entries, and its database has ${has}: it was restored from an older backup`,
+      { details: { has, signed } },
+    )
+  }
+}
+
+const sizeOf = (checkpoint: string): number => Checkpoint.parse(checkpoint).size
