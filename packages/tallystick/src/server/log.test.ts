@@ -216,9 +216,9 @@ test('tiles or entries that were changed in the database are found when it is op
   const changes: readonly [string, ErrorCode][] = [
     [`UPDATE entries SET body = CAST('x' AS BLOB) WHERE idx = 599`, 'LOG_DAMAGED'],
     [`UPDATE tiles SET data = zeroblob(64) WHERE level = 1`, 'LOG_DAMAGED'],
-    [`DELETE FROM entries WHERE idx = 598`, 'LOG_MALFORMED'],
+    [`DELETE FROM entries WHERE idx = 598`, 'LOG_DAMAGED'],
     [`UPDATE head SET size = 599`, 'LOG_ROLLED_BACK'],
-    [`UPDATE head SET size = 601`, 'LOG_MALFORMED'],
+    [`UPDATE head SET size = 601`, 'LOG_DAMAGED'],
   ]
   for (const [change, code] of changes) {
     const file = newFile()

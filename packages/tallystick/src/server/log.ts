@@ -187,8 +187,7 @@ export async function openLog({ store, guard, origin, signer, ed25519 }: LogOpti
     if (last && last.size > head.size) throw rolledBack(head.size, last.size)
     if (head.checkpoint === undefined) return
     const known = Checkpoint.open(head.checkpoint, key, { ...(ed25519 && { ed25519 }) })
-    edge = edgeOf(head.size, head.edge())
-    const root = rootOf(edge)
+    const root = rootOf((edge = wholeEdge(head)))
     if (known.size !== head.size || toHex(known.root) !== toHex(root))
       throw new TallyError(
         'LOG_DAMAGED',
@@ -203,6 +202,14 @@ export async function openLog({ store, guard, origin, signer, ed25519 }: LogOpti
         'LOG_FORKED',
         `${origin} signed another tree of ${last.size} entries before, with the root ${toHex(last.root)}`,
       )
+  }
+
+  function wholeEdge(head: LogHead): Edge {
+    try {
+      return edgeOf(head.size, head.edge())
+    } catch (cause) {
+      throw new TallyError('LOG_DAMAGED', `tiles or entries of ${origin} are missing`, { cause })
+    }
   }
 
   function rolledBack(has: number, signed: number): TallyError {
