@@ -299,13 +299,21 @@ export declare const errors: {
         readonly status: 503;
         readonly fix: 'Restore the file from a backup, or move it away to begin anew: meters then start at zero, and a jar is empty.';
     };
+    readonly STORE_FOREIGN: {
+        readonly status: 500;
+        readonly fix: 'Give all gateways on one database the same `key`, or this one a database of its own.';
+    };
     readonly STORE_INCOMPATIBLE: {
         readonly status: 500;
-        readonly fix: 'Name another file, or update Tallystick if a newer version wrote this one.';
+        readonly fix: 'Name another file or database, or update Tallystick if a newer version wrote this one.';
     };
     readonly STORE_UNAVAILABLE: {
         readonly status: 503;
-        readonly fix: 'The database cannot be written (full, locked or read-only). Nothing metered is served until it can.';
+        readonly fix: 'The database cannot be written (full, locked, read-only or away). Nothing metered is served until it can.';
+    };
+    readonly STORE_UNSURE: {
+        readonly status: 503;
+        readonly fix: 'Ask again. Nothing was served, and what may have been charged for it is given back when the database answers.';
     };
     readonly UPSTREAM_UNREACHABLE: {
         readonly status: 502;

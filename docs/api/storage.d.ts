@@ -114,6 +114,7 @@ export interface Store extends AsyncDisposable {
         seal?: {
             readonly until: Date;
         };
+        stands?: () => void;
     }): Promise<Spend>;
     refund(key: string, kept?: readonly bigint[]): Promise<boolean>;
     reserve(request: {
@@ -127,6 +128,7 @@ export interface Store extends AsyncDisposable {
     rule(ruling: Ruling): Promise<boolean>;
     rulings(): Promise<readonly Ruling[]>;
     against(tag: string): Against | undefined;
+    inStep?(): Promise<void> | undefined;
     used(meter: string): Promise<bigint>;
     sweep(now: Date): Promise<number>;
 }

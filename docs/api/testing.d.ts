@@ -26,5 +26,6 @@ export declare function jarConformance(name: string, open: () => Promise<Jar>, o
 import type { Store } from '../storage/Store.ts';
 export interface StoreConformanceOptions {
     readonly reopen?: (store: Store) => Promise<Store>;
+    readonly runs?: number;
 }
 export declare function storeConformance(name: string, open: () => Promise<Store>, options?: StoreConformanceOptions): void;

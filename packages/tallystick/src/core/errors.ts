@@ -213,13 +213,21 @@ export const errors = {
     status: 503,
     fix: 'Restore the file from a backup, or move it away to begin anew: meters then start at zero, and a jar is empty.',
   },
+  STORE_FOREIGN: {
+    status: 500,
+    fix: 'Give all gateways on one database the same `key`, or this one a database of its own.',
+  },
   STORE_INCOMPATIBLE: {
     status: 500,
-    fix: 'Name another file, or update Tallystick if a newer version wrote this one.',
+    fix: 'Name another file or database, or update Tallystick if a newer version wrote this one.',
   },
   STORE_UNAVAILABLE: {
     status: 503,
-    fix: 'The database cannot be written (full, locked or read-only). Nothing metered is served until it can.',
+    fix: 'The database cannot be written (full, locked, read-only or away). Nothing metered is served until it can.',
+  },
+  STORE_UNSURE: {
+    status: 503,
+    fix: 'Ask again. Nothing was served, and what may have been charged for it is given back when the database answers.',
   },
   UPSTREAM_UNREACHABLE: {
     status: 502,

@@ -182,6 +182,7 @@ export function createGate(options: GateOptions): Gate {
   async function identify(call: Call): Promise<Holder | undefined> {
     const found = await firstGood(call)
     if (!found) return undefined
+    await store.inStep?.()
     const target = canonicalTarget(call.target)
     const { authentic } = found
     const evidence = await gatherEvidence(authentic, { call, target, authority: authorityOf(call), payments })
@@ -208,12 +209,16 @@ export function createGate(options: GateOptions): Gate {
     }
   }
 
-  async function charge(grant: Grant, req: Capability.Authentic['demands']['req']): Promise<Admission | TallyError> {
+  async function charge(
+    grant: Grant,
+    req: Capability.Authentic['demands']['req'],
+    stands: () => void,
+  ): Promise<Admission | TallyError> {
     const { charges, paymentHash } = grant
     if (charges.length === 0 && !req) return { kind: 'granted', grant, release: async () => {} }
     const attempt = req ? sealed(req) : { key: `${life}-${(attempts++).toString(16).padStart(12, '0')}` }
     const at = clock()
-    const outcome = await store.spend({ ...attempt, paymentHash, charges, at })
+    const outcome = await store.spend({ ...attempt, paymentHash, charges, at, stands })
     if (outcome.ok) return { kind: 'granted', grant, release: () => background(store.refund(attempt.key)) }
     return spent(outcome, at)
   }
@@ -230,30 +235,31 @@ export function createGate(options: GateOptions): Gate {
       const evidence = gathered instanceof Promise ? await gathered : gathered
       const body = authentic.needsBody && call.body ? await call.body() : undefined
       const { path, query } = target
+      const stepping = store.inStep?.()
+      if (stepping) await stepping
       // Once more: a body can be long in coming, and what is revoked meanwhile must not run.
       authentic = rulings.standing(good)
-      const grant = Capability.authorize(
-        authentic,
-        {
-          service: offer.service,
-          verb: call.method,
-          path,
-          query,
-          cost: offer.price,
-          now: clock(),
-          ip: call.client,
-          host: known(call),
-          verifier,
-          body,
-        },
-        evidence,
-      )
+      const request = {
+        service: offer.service,
+        verb: call.method,
+        path,
+        query,
+        cost: offer.price,
+        now: clock(),
+        ip: call.client,
+        host: known(call),
+        verifier,
+        body,
+      }
+      const grant = Capability.authorize(authentic, request, evidence)
       if (!wasSoldFor(authentic.caveats, offer))
         throw new TallyError('CAVEAT_REFUSED', `the token was bought for another route than ${offer.route}`, {
           details: { dimension: 'route' },
         })
       const { req } = authentic.demands
-      const outcome = await charge(grant, req)
+      const outcome = await charge(grant, req, () => {
+        Capability.authorize(rulings.standing(good), request, evidence)
+      })
       if (outcome instanceof TallyError) throw outcome
       return req && outcome.kind === 'granted' ? { ...outcome, body: bodyOf(call) } : outcome
     } catch (error) {

@@ -99,6 +99,9 @@ export interface Store extends AsyncDisposable {
    * `until` at least, also when nothing is charged, and repeating it throws REQUEST_REPLAYED. So does, with or without,
    * the key of an attempt that was refunded.
    *
+   * `stands` judges the request once more by `against`, and throws if it may not run any longer. A store that learns of rulings
+   * by other processes calls it before it charges, if it learnt of any since; what is thrown is what the caller gets.
+   *
    * Throws CAPABILITY_LIMIT, and charges nothing, rather than count more than 1,000 meters (retention.ts) for one payment
    * hash; those that its first spend brought are not counted.
    */
@@ -108,6 +111,7 @@ export interface Store extends AsyncDisposable {
     charges: readonly Charge[]
     at: Date
     seal?: { readonly until: Date }
+    stands?: () => void
   }): Promise<Spend>
   /**
    * Takes the charges of `key` back, once, because the work is known not to have been done; the journal says so for as
@@ -140,6 +144,11 @@ export interface Store extends AsyncDisposable {
   rulings(): Promise<readonly Ruling[]>
   /** What was ruled on a prefix; undefined is nothing. From memory, because every request asks it for every hand. */
   against(tag: string): Against | undefined
+  /**
+   * Where other processes rule as well: undefined when `against` knows what they ruled up to a second ago, else a promise to
+   * wait for. It never rejects: while the database cannot be asked, what is known has to do.
+   */
+  inStep?(): Promise<void> | undefined
   /** Used so far on a meter, 0n when unknown; on one with a window, in the latest window it was charged in. */
   used(meter: string): Promise<bigint>
   /**

@@ -7,8 +7,8 @@ import type { Against, Ruling } from './Store.ts'
 export interface Rulings {
   add(ruling: Ruling): void
   has(ruling: Ruling): boolean
-  /** The refusal when one more would be too many for its token. */
-  tooMany(ruling: Ruling): TallyError | undefined
+  /** The refusal when one more, beside those of `coming`, would be too many for its token. */
+  tooMany(ruling: Ruling, coming?: readonly Ruling[]): TallyError | undefined
   against(tag: string): Against | undefined
   all(): readonly Ruling[]
   /** Forgets those that ended before; how many. */
@@ -45,8 +45,10 @@ export function createRulings(stored: readonly Ruling[]): Rulings {
       const entry = byTag.get(tag)
       return caveat === undefined ? entry?.revoked === true : entry?.caveats.includes(caveat) === true
     },
-    tooMany({ tokenId }) {
-      if ((perToken.get(toHex(tokenId)) ?? 0) < MOST_RULINGS) return undefined
+    tooMany({ tokenId }, coming = []) {
+      const token = toHex(tokenId)
+      const more = coming.filter((other) => toHex(other.tokenId) === token).length
+      if ((perToken.get(token) ?? 0) + more < MOST_RULINGS) return undefined
       const message = `${MOST_RULINGS} rulings on this token are in force; revoke a link nearer to its root instead`
       return new TallyError('CAPABILITY_LIMIT', message)
     },

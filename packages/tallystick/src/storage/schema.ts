@@ -133,3 +133,84 @@ export const jarSchema: Schema = {
     `,
   ],
 }
+
+/**
+ * The store on PostgreSQL: the same tables with a prefix, for a database that others may use, too. What can be locked together
+ * is one row: a reservation lives with its meter. Nothing is numbered by a sequence but by rows that are locked (rulings), so
+ * that what commits later has the higher number.
+ */
+export const postgresMigrations: readonly string[] = [
+  `
+  CREATE TABLE tally_quotes (
+    payment_hash BYTEA PRIMARY KEY,
+    slot TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    bolt11 TEXT NOT NULL,
+    macaroon TEXT NOT NULL,
+    service TEXT NOT NULL,
+    route TEXT NOT NULL,
+    terms TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    expires BIGINT NOT NULL,
+    settled BIGINT,
+    redeemed BIGINT
+  );
+  CREATE INDEX tally_quotes_by_expiry ON tally_quotes (expires);
+
+  -- held: a reservation as JSON. held_due: when it ends, NULL once it has. held_until: the same, kept.
+  CREATE TABLE tally_meters (
+    meter BYTEA PRIMARY KEY,
+    used BIGINT NOT NULL CHECK (used >= 0),
+    expires BIGINT NOT NULL,
+    window_start BIGINT NOT NULL,
+    owner BYTEA,
+    held TEXT,
+    held_due BIGINT,
+    held_until BIGINT
+  ) WITH (fillfactor = 70);
+  CREATE INDEX tally_meters_by_expiry ON tally_meters (expires);
+  CREATE INDEX tally_meters_by_owner ON tally_meters (owner) WHERE owner IS NOT NULL;
+  CREATE INDEX tally_meters_by_due ON tally_meters (held_due) WHERE held_due IS NOT NULL;
+  CREATE INDEX tally_meters_by_held ON tally_meters (held_until) WHERE held_until IS NOT NULL;
+
+  -- Locked by whoever adds a meter of this payment hash, so that they can be counted.
+  CREATE TABLE tally_owners (owner BYTEA PRIMARY KEY);
+
+  -- charges and notes: as in SQLite.
+  CREATE TABLE tally_attempts (
+    key TEXT PRIMARY KEY,
+    at BIGINT NOT NULL,
+    charges BYTEA NOT NULL,
+    notes TEXT,
+    refunded INTEGER NOT NULL DEFAULT 0
+  );
+  CREATE INDEX tally_attempts_by_time ON tally_attempts (at);
+
+  CREATE TABLE tally_rulings (
+    number BIGINT PRIMARY KEY,
+    tag BYTEA NOT NULL,
+    token BYTEA NOT NULL,
+    link TEXT,
+    caveat TEXT,
+    at BIGINT NOT NULL,
+    until BIGINT
+  );
+
+  -- position: in its session, which is named by its first deposit, which alone has a return_invoice.
+  CREATE TABLE tally_deposits (
+    payment_hash BYTEA PRIMARY KEY,
+    session BYTEA NOT NULL,
+    position INTEGER NOT NULL,
+    return_invoice TEXT,
+    at BIGINT NOT NULL
+  );
+  CREATE UNIQUE INDEX tally_deposits_by_session ON tally_deposits (session, position);
+  CREATE INDEX tally_deposits_by_time ON tally_deposits (at);
+
+  -- By node: each is read by those who follow it.
+  CREATE TABLE tally_cursors (node TEXT PRIMARY KEY, cursor TEXT NOT NULL);
+
+  -- One row for each process that writes: its latest commit, so that it can ask what became of one.
+  CREATE TABLE tally_writers (id TEXT PRIMARY KEY, commits BIGINT NOT NULL, at BIGINT NOT NULL);
+  `,
+]

@@ -18,6 +18,8 @@ import { rulingSuites } from './storeRulings.ts'
 export interface StoreConformanceOptions {
   /** Disposes of the store and opens what it left behind. Without it, durability is not tested. */
   readonly reopen?: (store: Store) => Promise<Store>
+  /** Random runs of each model; default 20. */
+  readonly runs?: number
 }
 
 /** `open` resolves with a store that is empty each time. */
@@ -26,6 +28,7 @@ export function storeConformance(
   open: () => Promise<Store>,
   options: StoreConformanceOptions = {},
 ): void {
+  const { runs = 20 } = options
   const kit = storeKit(open, options.reopen)
   const { newHash, newMeter, charge, spend } = kit
   let slots = 0
@@ -197,7 +200,7 @@ export function storeConformance(
       )
 
       it('agrees with a model over random spends, repeats and refunds', async () => {
-        for (let seed = 1; seed <= 20; seed++) {
+        for (let seed = 1; seed <= runs; seed++) {
           await using store = await open()
           await spendModel(store, seed)
         }
@@ -248,7 +251,7 @@ export function storeConformance(
     })
 
     attemptSuites(kit, quoteOf)
-    reservationSuites(kit)
+    reservationSuites(kit, runs)
     rulingSuites(kit)
     sessionSuites(kit)
 

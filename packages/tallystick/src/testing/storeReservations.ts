@@ -6,7 +6,7 @@ import type { Spend, Store } from '../storage/Store.ts'
 import { reservationModel } from './storeReservationModel.ts'
 import { after, DAY, HOUR, now, type StoreKit } from './storeKit.ts'
 
-export function reservationSuites(kit: StoreKit): void {
+export function reservationSuites(kit: StoreKit, runs: number): void {
   const { newMeter, newHash, charge, spend, test, testReopened } = kit
   const paymentHash = newHash()
 
@@ -197,7 +197,7 @@ export function reservationSuites(kit: StoreKit): void {
     })
 
     it('loses and grants no unit, over random reservations, spends, refunds and ends', async () => {
-      for (let seed = 1; seed <= 20; seed++) {
+      for (let seed = 1; seed <= runs; seed++) {
         await using store = await kit.open()
         await reservationModel(store, seed)
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { packCharges, packNotes, unpackCharges, unpackNotes } from './charges.ts'
+import { packCharges, unpackCharges } from './charges.ts'
 
 test('what an attempt took is read back as it was', () => {
   const int64 = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })
@@ -20,12 +20,4 @@ test('what an attempt took is read back as it was', () => {
       assert.deepEqual(read, list)
     }),
   )
-})
-
-test('only a window or a reservation is worth a note', () => {
-  const step = { taken: 1n, used: 1n, window: 0, drawn: false, remaining: 0n }
-  assert.equal(packNotes([step, step]), null)
-  assert.deepEqual(unpackNotes(null), [])
-  const notes = unpackNotes(packNotes([step, { ...step, window: 60 }, { ...step, drawn: true }]))
-  assert.deepEqual(notes, [null, { window: 60, drawn: false }, { window: 0, drawn: true }])
 })

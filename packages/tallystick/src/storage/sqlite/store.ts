@@ -13,13 +13,14 @@ import {
   checkSpend,
   checkTime,
 } from '../check.ts'
+import { packNotes, unpackNotes } from '../notes.ts'
 import { crowded, givenBack, plan, replayed, type Step } from '../plan.ts'
 import { horizons, MOST_METERS } from '../retention.ts'
 import { reserving } from '../reservations.ts'
 import { createRulings } from '../rulings.ts'
 import { storeSchema } from '../schema.ts'
 import type { Quote, Ruling, Spend, Store } from '../Store.ts'
-import { packCharges, packNotes, repackCharges, unpackCharges, unpackNotes } from './charges.ts'
+import { packCharges, repackCharges, unpackCharges } from './charges.ts'
 import { Database } from './Database.ts'
 import { sqliteReservations } from './reservations.ts'
 import { bytes, integer, text, time, type Row } from './rows.ts'
