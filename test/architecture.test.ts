@@ -71,7 +71,7 @@ const layers: Record<string, Layer> = {
   },
   cli: {
     files: ['tallyd/src/cli/', 'tallyd/src/main.ts'],
-    imports: ['tallyd/src/cli/', ...BASE, ...LIBRARY, 'node:', 'uqr'],
+    imports: ['tallyd/src/cli/', ...BASE, ...LIBRARY, 'node:', 'uqr', 'yaml'],
     types: ['tallyd/src/'],
   },
 }

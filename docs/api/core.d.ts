@@ -105,7 +105,7 @@ export declare const errors: {
     };
     readonly SEAL_UNCHECKABLE: {
         readonly status: 403;
-        readonly fix: 'Nothing here sees bodies, so sealed requests are taken for GET and HEAD only. Ask the operator for `sealed_bodies: accept`, or for the gateway as the proxy.';
+        readonly fix: 'Bodies are not seen here: send GET or HEAD, or ask the operator for `sealed_bodies: accept`.';
     };
     readonly HOLDER_UNPROVEN: {
         readonly status: 403;
@@ -329,11 +329,11 @@ export declare const errors: {
     };
     readonly PROXY_UNTRUSTED: {
         readonly status: 404;
-        readonly fix: 'Add the address of your proxy to `trusted_proxies` in tally.yaml; until then the gateway tells it nothing.';
+        readonly fix: 'Add the address of your proxy to `trusted_proxies` in tally.yaml.';
     };
     readonly PROXY_MISCONFIGURED: {
         readonly status: 500;
-        readonly fix: 'Configure the proxy with what `tally gateway snippet` prints for it.';
+        readonly fix: 'Configure the proxy as `tally gateway snippet` writes it.';
     };
     readonly CONFIG_INVALID: {
         readonly status: 500;

@@ -57,7 +57,7 @@ function choose(argv: readonly string[], style: Style): Chosen {
   if (words[0] === undefined || words[0] === 'help') return { text: help(words.slice(1).join(' '), style) }
 
   const two = words.slice(0, 2).join(' ')
-  const command = commands.find(({ name }) => name === two || name === words[0])
+  const command = commands.find(({ name }) => name === two) ?? commands.find(({ name }) => name === words[0])
   if (command) return { command, rest: [...leading, ...words.slice(command.name.split(' ').length)] }
   const group = groupOf(words[0])
   if (group.length === 0) throw unknownWord(words[0], [...new Set(commands.map(({ name }) => name.split(' ')[0]!))])

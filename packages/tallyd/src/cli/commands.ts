@@ -4,6 +4,7 @@ import { configCheck } from './configCheck.ts'
 import { doctor } from './doctor.ts'
 import { fetchCommand } from './fetch.ts'
 import { gateway } from './gateway.ts'
+import { gatewaySnippet } from './gatewaySnippet.ts'
 import { tokenAttenuate } from './tokenAttenuate.ts'
 import { tokenDelegate } from './tokenDelegate.ts'
 import { tokenMint } from './tokenMint.ts'
@@ -19,6 +20,7 @@ import { up } from './up.ts'
 export const commands: readonly Command[] = [
   up,
   gateway,
+  gatewaySnippet,
   fetchCommand,
   tokenInspect,
   tokenAttenuate,

@@ -2,18 +2,16 @@
  * Where a credential may stand. `Authorization` may be the application's own, and a second line of it is lost on many
  * servers, so there is `L402-Token: <macaroon>:<preimage>`, which says what stands behind `L402 ` elsewhere.
  */
+import { CREDENTIAL_HEADERS } from '../config/headers.ts'
 
 /** Ours, wherever in the value it stands. Everything else in Authorization belongs to the application. */
 export const CREDENTIAL = /(?:^|[\s,])(?:L402|LSAT)\s/i
-
-/** Headers that no application gets to see; of Authorization those with a credential of ours. */
-export const CREDENTIAL_HEADERS = ['l402-token', 'l402-proof', 'macaroon', 'grpc-metadata-macaroon'] as const
 
 type Headers = (name: string) => readonly string[]
 
 /** What an application must not be sent of a request with these headers. */
 export const toRemove = (header: Headers): readonly string[] => [
-  ...CREDENTIAL_HEADERS,
+  ...CREDENTIAL_HEADERS.map((name) => name.toLowerCase()),
   ...(header('authorization').some((value) => CREDENTIAL.test(value)) ? ['authorization'] : []),
 ]
 

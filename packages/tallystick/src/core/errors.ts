@@ -53,7 +53,7 @@ export const errors = {
   },
   SEAL_UNCHECKABLE: {
     status: 403,
-    fix: 'Nothing here sees bodies, so sealed requests are taken for GET and HEAD only. Ask the operator for `sealed_bodies: accept`, or for the gateway as the proxy.',
+    fix: 'Bodies are not seen here: send GET or HEAD, or ask the operator for `sealed_bodies: accept`.',
   },
   HOLDER_UNPROVEN: {
     status: 403,
@@ -240,11 +240,11 @@ export const errors = {
   UPSTREAM_TIMEOUT: { status: 504, fix: 'The upstream did not answer in time; nothing was charged.' },
   PROXY_UNTRUSTED: {
     status: 404,
-    fix: 'Add the address of your proxy to `trusted_proxies` in tally.yaml; until then the gateway tells it nothing.',
+    fix: 'Add the address of your proxy to `trusted_proxies` in tally.yaml.',
   },
   PROXY_MISCONFIGURED: {
     status: 500,
-    fix: 'Configure the proxy with what `tally gateway snippet` prints for it.',
+    fix: 'Configure the proxy as `tally gateway snippet` writes it.',
   },
   CONFIG_INVALID: {
     status: 500,

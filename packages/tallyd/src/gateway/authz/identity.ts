@@ -2,19 +2,10 @@
  * What the application behind a proxy is told of a request that was let through. Every header is there every time, `-` when
  * there is nothing to say: some proxies let the client's own value through where ours is missing.
  */
-import { Bytes } from 'tallystick/core'
-import type { Grant } from 'tallystick/core'
+import { Bytes, type Grant } from 'tallystick/core'
+import { IDENTITY_HEADERS } from '../../config/headers.ts'
 
-export const IDENTITY = [
-  'X-L402-Subject',
-  'X-L402-Links',
-  'X-L402-Route',
-  'X-L402-Cost',
-  'X-L402-Expires',
-  'X-L402-Body',
-] as const
-
-export type IdentityHeader = readonly [name: (typeof IDENTITY)[number], value: string]
+export type IdentityHeader = readonly [name: (typeof IDENTITY_HEADERS)[number], value: string]
 
 /** `grant`: undefined for a free route. `body`: what a sealed request says its body hashes to. */
 export function identityOf(
@@ -22,7 +13,7 @@ export function identityOf(
   grant: Grant | undefined,
   body: Bytes.Bytes | undefined,
 ): readonly IdentityHeader[] {
-  const said: Readonly<Record<(typeof IDENTITY)[number], string | undefined>> = {
+  const said: Readonly<Record<(typeof IDENTITY_HEADERS)[number], string | undefined>> = {
     'X-L402-Subject': grant && Bytes.toHex(grant.tokenId),
     'X-L402-Links': grant && grant.links.join(','),
     'X-L402-Route': route,
@@ -30,5 +21,5 @@ export function identityOf(
     'X-L402-Expires': grant?.expires?.toISOString(),
     'X-L402-Body': body && Bytes.toHex(body),
   }
-  return IDENTITY.map((name) => [name, said[name] || '-'] as const)
+  return IDENTITY_HEADERS.map((name) => [name, said[name] || '-'] as const)
 }

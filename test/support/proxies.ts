@@ -1,0 +1,118 @@
+/** nginx, Caddy and HAProxy where they are installed, each run with the configuration that `tally gateway snippet` writes. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface Proxy {
+  readonly name: string
+  /** What `tally gateway snippet` calls its files, and how they become a configuration that can be run here. */
+  readonly files: Readonly<Record<string, (text: string, dir: string) => string>>
+  readonly command: (dir: string) => readonly [string, ...string[]]
+  readonly installed: boolean
+}
+
+const works = (command: string, ...args: readonly string[]): boolean =>
+  spawnSync(command, args, { stdio: 'ignore' }).status === 0
+
+const nginx: Proxy = {
+  name: 'nginx',
+  files: {
+    nginx: (text, dir) => `daemon off;
+worker_processes 1;
+pid ${dir}/pid;
+error_log ${dir}/error.log;
+events {}
+http {
+access_log off;
+${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${dir}/${name};`).join('\n')}
+${text}
+}
+`,
+  },
+  command: (dir) => ['nginx', '-p', dir, '-e', `${dir}/error.log`, '-c', `${dir}/nginx`],
+  installed: works('nginx', '-v'),
+}
+
+const caddy: Proxy = {
+  name: 'caddy',
+  files: { caddy: (text) => `{\n\tadmin off\n\tauto_https off\n}\n${text}` },
+  command: (dir) => ['caddy', 'run', '--adapter', 'caddyfile', '--config', `${dir}/caddy`],
+  installed: works('caddy', 'version'),
+}
+
+const haproxy: Proxy = {
+  name: 'haproxy',
+  files: {
+    'haproxy-lua': (text) => text,
+    haproxy: (text, dir) => text.replace('/etc/haproxy/tally.lua', `${dir}/haproxy-lua`),
+  },
+  command: (dir) => ['haproxy', '-db', '-f', `${dir}/haproxy`],
+  installed: works('haproxy', '-v'),
+}
+
+export const proxies: readonly Proxy[] = [nginx, caddy, haproxy]
+
+/** A port that was free a moment ago: these programs cannot say which one they took. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+const PATIENCE = 10_000
+
+/** Runs until disposed. `snippet`: what `tally gateway snippet NAME` writes. */
+export async function runProxy(
+  proxy: Proxy,
+  { port, snippet }: { readonly port: number; readonly snippet: (name: string) => Promise<string> },
+): Promise<AsyncDisposable & { readonly said: () => string }> {
+  const dir = mkdtempSync(join(tmpdir(), `tally-${proxy.name}-`))
+  // nginx started by root works as somebody else.
+  chmodSync(dir, 0o755)
+  for (const [name, wrap] of Object.entries(proxy.files)) writeFileSync(join(dir, name), wrap(await snippet(name), dir))
+  const [command, ...args] = proxy.command(dir)
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, HOME: dir, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir },
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const exited = once(child, 'exit')
+  let over = false
+  void exited.then(() => (over = true))
+  const deadline = performance.now() + PATIENCE
+  while (!(await accepts(port)))
+    if (over || performance.now() > deadline) {
+      child.kill('SIGKILL')
+      throw new Error(`${proxy.name} does not listen on ${port}:\n${said}`)
+    }
+  return {
+    said: () => said,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      const late = setTimeout(() => child.kill('SIGKILL'), 2000)
+      await exited
+      clearTimeout(late)
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = net.connect({ port, host: '127.0.0.1' })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    // Asked again at once it would take a core from the one that starts.
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
