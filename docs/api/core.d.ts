@@ -169,7 +169,7 @@ export declare const errors: {
     };
     readonly BODY_TOO_LARGE: {
         readonly status: 413;
-        readonly fix: 'A caveat of this token looks at the body, so it may have 64 KiB; send less, or use a token without such a caveat.';
+        readonly fix: 'Send less: the message says how much is taken, and why.';
     };
     readonly METHOD_REFUSED: {
         readonly status: 501;

@@ -49,6 +49,7 @@ export type Admission = {
     readonly kind: 'granted';
     readonly grant: Grant;
     readonly release: () => Promise<void>;
+    readonly standing?: (() => TallyError | undefined) | undefined;
     readonly body?: Bytes | undefined;
 };
 export interface Gate extends AsyncDisposable {

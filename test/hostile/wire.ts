@@ -3,6 +3,7 @@
  * sends what no client would, and an upstream that answers what no server should.
  */
 import net from 'node:net'
+import type { Grant, TallyError } from 'tallystick/core'
 import type { Admission, Call, Offer } from 'tallystick/server'
 import { loadConfig } from '../../packages/tallyd/src/config.ts'
 import { createGateway, type AccessEntry, type Gateway } from '../../packages/tallyd/src/gateway/server.ts'
@@ -165,6 +166,10 @@ export interface TestGate {
   delay: Promise<void>
   /** What the body must hash to, as of a sealed request. */
   body: Uint8Array | undefined
+  /** When what it grants ends. */
+  expires: Date | undefined
+  /** Why what it granted would not be granted any more. */
+  standing: TallyError | undefined
 }
 
 export function testGate(): TestGate {
@@ -174,6 +179,8 @@ export function testGate(): TestGate {
     released: 0,
     delay: Promise.resolve(),
     body: undefined,
+    expires: undefined,
+    standing: undefined,
     async admit(call, offer) {
       gate.calls.push({ call, offer })
       await gate.delay
@@ -182,8 +189,9 @@ export function testGate(): TestGate {
         const release = async (): Promise<void> => {
           gate.released++
         }
-        // The proxy hands a grant through without looking into it.
-        return { kind: 'granted', grant: undefined as never, release, body: gate.body }
+        // The proxy looks at nothing else in it.
+        const grant = { expires: gate.expires } as Grant
+        return { kind: 'granted', grant, release, standing: () => gate.standing, body: gate.body }
       }
       const headers = [
         ['WWW-Authenticate', 'LSAT macaroon="M", invoice="I"'],
@@ -213,16 +221,20 @@ export interface RigOptions {
   /** Seconds, or parts of one. */
   readonly timeout?: number
   readonly origin?: string
+  /** Of tally.yaml, without the indentation of what is in it. */
+  readonly yaml?: string
+  readonly clock?: () => Date
 }
 
 /** A gateway in front of `upstreamPort`: `/paid/**` costs 10 sat, everything else is free. */
 export async function rig(
   upstreamPort: number,
-  { timeout = 60, origin = `http://127.0.0.1:${upstreamPort}` }: RigOptions = {},
+  { timeout = 60, origin = `http://127.0.0.1:${upstreamPort}`, yaml = '', clock }: RigOptions = {},
 ): Promise<Rig> {
-  const { listen, services } = loadConfig(
+  const { services, ...config } = loadConfig(
     `listen: 127.0.0.1:0
 lightning: sim
+${yaml}
 services:
   a:
     upstream: ${origin}
@@ -237,13 +249,9 @@ services:
   const trouble: unknown[] = []
   const waiting = new Set<() => void>()
   const gateway = createGateway({
-    config: {
-      listen,
-      origin: undefined,
-      trustedProxies: [],
-      services: services.map((service) => ({ ...service, timeout })),
-    },
+    config: { ...config, services: services.map((service) => ({ ...service, timeout })) },
     gate,
+    ...(clock && { clock }),
     onTrouble: (error) => trouble.push(error),
     log: (entry) => {
       log.push(entry)

@@ -11,6 +11,7 @@ import {
   parseListen,
   parseOrigin,
   parseSecretRef,
+  parseSize,
   parseStore,
   parseUpstream,
 } from './values.ts'
@@ -157,6 +158,9 @@ const service = z.strictObject({
   timeout: timeout
     .prefault('60s')
     .describe('How long the upstream may be silent: until the first byte of its response, and between any two.'),
+  max_body: text('expected a size like "10 MiB"', parseSize)
+    .optional()
+    .describe('The longest body a request may have, such as `10 MiB`. Without it any: bodies are passed on, not kept.'),
 })
 
 const NETWORKS = 'expected networks like [127.0.0.1/32, 10.0.0.0/8, "::1/128"]'
@@ -221,7 +225,7 @@ export type Parsed = z.output<typeof schema>
 export type ParsedService = Parsed['services'][string]
 export type ParsedRoute = ParsedService['routes'][string]
 
-/** The keys a map at this depth may have: the file, `services.NAME`, `services.NAME.routes.KEY`. */
+/** The keys a map may have: the file, `services.NAME`, `services.NAME.routes.KEY`. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   const map = path.length === 0 ? schema : path.length === 2 ? service : priced
   return Object.keys(map.shape)

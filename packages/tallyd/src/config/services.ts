@@ -15,6 +15,8 @@ export interface Service {
   readonly sealedBodies: 'refuse' | 'accept'
   /** Seconds the upstream may be silent. */
   readonly timeout: number
+  /** Bytes; Infinity where nobody set an end. */
+  readonly maxBody: number
   readonly routes: readonly Route[]
 }
 
@@ -30,7 +32,16 @@ export interface Route {
 
 export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
   return source.keys(['services']).map((name) => {
-    const { upstream, origin, sealed_bodies: sealedBodies, timeout, expires, routes, ...all } = parsed.services[name]!
+    const {
+      upstream,
+      origin,
+      sealed_bodies: sealedBodies,
+      timeout,
+      max_body: maxBody = Infinity,
+      expires,
+      routes,
+      ...all
+    } = parsed.services[name]!
     const routeOf = (key: string): Route => {
       const { verbs, pattern } = parseRouteKey(key)
       const terms = termsOf(routes[key]!)
@@ -57,6 +68,7 @@ export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
       origin,
       sealedBodies,
       timeout,
+      maxBody,
       routes: source.keys(['services', name, 'routes']).map(routeOf),
     }
   })

@@ -18,6 +18,15 @@ export function parseDuration(text: string): number {
   return seconds
 }
 
+const SIZES = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const
+
+/** "64 KiB", "10 MiB", "2 GiB" → bytes. */
+export function parseSize(text: string): number {
+  const match = /^([1-9][0-9]{0,5}) ?([KMG]iB)$/.exec(text)
+  if (!match) throw expected('a size like "64 KiB", "10 MiB" or "2 GiB"')
+  return Number(match[1]) * SIZES[match[2] as keyof typeof SIZES]
+}
+
 export interface Listen {
   readonly host: string
   /** 0: any free port. */

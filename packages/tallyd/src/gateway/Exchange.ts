@@ -6,20 +6,23 @@
  * It stays when the client is the reason: it went away, stopped sending, or stopped reading (or else a reader could
  * take almost all of a body, stall until the upstream gives up, and have it for free).
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TallyError, type Bytes } from 'tallystick/core'
 import { sendAnswer } from 'tallystick/node'
 import { problemAnswer } from 'tallystick/server'
-import { BodyCheck } from './body.ts'
+import { BodyCheck, tooLarge } from './body.ts'
+import type { Request, Response } from './client.ts'
 import { discardBody } from './discard.ts'
 import type { Inbound } from './inbound.ts'
+import type { OpenKind } from './OpenSet.ts'
+import { trailerLines } from './trailers.ts'
+import { switchingHead, Tunnel, type Switching } from './Tunnel.ts'
 import type { Connection, Sink } from './upstream/Connection.ts'
 import type { ResponseHead } from './upstream/head.ts'
 import type { Pool } from './upstream/pool.ts'
 
 export interface ExchangeOptions {
-  readonly req: IncomingMessage
-  readonly res: ServerResponse
+  readonly req: Request
+  readonly res: Response
   readonly pool: Pool
   readonly inbound: Inbound
   /** The request head for the upstream. */
@@ -28,6 +31,10 @@ export interface ExchangeOptions {
   readonly waits: boolean
   /** The whole body, when somebody had to look into it first. */
   readonly whole: Buffer | undefined
+  /** The client asks for a WebSocket. */
+  readonly switching: Switching | undefined
+  /** Bytes the body may have. */
+  readonly largest: number
   /** What the body must hash to. */
   readonly sealed: Bytes.Bytes | undefined
   /** Milliseconds the upstream may be silent. */
@@ -44,10 +51,20 @@ const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 const CONTINUE_AFTER = 1000
 /** The share of the timeout for which a client may keep the upstream waiting and still not be the reason of a failure. */
 const SLOW = 0.1
+/** Until the response begins, a body may take this many seconds, and one more for every so many bytes. */
+const PATIENCE = 20
+const SLOWEST = 500
 
 export class Exchange implements Sink {
   /** Body bytes passed to the client. */
-  bytes = 0
+  #bytes = 0
+  /** Body bytes the client sent. */
+  #received = 0
+  /** Seconds that its body was waited for. */
+  #waited = 0
+  /** A response of which nobody said how long it is has begun. */
+  #endless = false
+  #tunnel: Tunnel | undefined
   readonly #options: ExchangeOptions
   #connection: Connection | undefined
   #repeatable: boolean
@@ -79,6 +96,34 @@ export class Exchange implements Sink {
     if (this.#options.waits) this.#continue = setTimeout(() => this.#sayContinue(), CONTINUE_AFTER)
   }
 
+  /** Body bytes passed to the client. */
+  get bytes(): number {
+    return this.#bytes + (this.#tunnel?.bytes ?? 0)
+  }
+
+  get kind(): OpenKind {
+    return this.#tunnel ? 'tunnel' : this.#endless ? 'stream' : 'request'
+  }
+
+  /** Called every second. Why the client is not waited for any longer. */
+  check(): TallyError | undefined {
+    if (this.#over || this.#sent || this.#choked || this.#continue !== undefined || this.#options.res.headersSent)
+      return undefined
+    if (++this.#waited <= PATIENCE + this.#received / SLOWEST) return undefined
+    return new TallyError('REQUEST_TIMEOUT', `the body came slower than ${SLOWEST} bytes per second`)
+  }
+
+  /** Cuts both sides, or answers with `why` while that can be done. */
+  cut(why: TallyError): void {
+    if (this.#tunnel) {
+      this.#options.onFailure(why)
+      this.#tunnel.destroy()
+    } else if (!this.#over) {
+      this.#connection?.destroy()
+      this.#fail(why)
+    }
+  }
+
   /** The client went away. */
   abort(): void {
     if (this.#over) return
@@ -97,13 +142,25 @@ export class Exchange implements Sink {
     this.#afterRelease(() => this.#writeHead(head))
   }
 
+  onSwitch(head: ResponseHead): void {
+    const { res, switching, onFailure } = this.#options
+    const connection = this.#connection!
+    if (this.#over || !switching) return connection.destroy()
+    this.#finish()
+    res.statusCode = head.status
+    switching.socket.write(switchingHead(head), 'latin1')
+    this.#tunnel = new Tunnel(switching, connection, onFailure)
+    connection.passTo(this.#tunnel)
+    return undefined
+  }
+
   onData(chunk: Buffer, written: (() => void) | undefined): void {
     if (this.#over) return
     if (this.#held) {
       this.#held.push(() => this.onData(chunk, written))
       return
     }
-    this.bytes += chunk.length
+    this.#bytes += chunk.length
     if (!this.#options.res.write(chunk, written)) this.#hold()
   }
 
@@ -119,7 +176,7 @@ export class Exchange implements Sink {
     // One write for head and body where the body came in one piece: the difference is measurable.
     if (last === undefined) res.end()
     else {
-      this.bytes += last.length
+      this.#bytes += last.length
       res.end(last)
     }
     // What we still hold for a client that does not read is held for as long as an upstream may be silent.
@@ -129,7 +186,7 @@ export class Exchange implements Sink {
 
   onWait(): void {
     // A head may be all there is for an hour, as with server-sent events.
-    if (!this.#over && this.bytes === 0 && this.#options.res.headersSent) this.#options.res.flushHeaders()
+    if (!this.#over && this.#bytes === 0 && this.#options.res.headersSent) this.#options.res.flushHeaders()
   }
 
   onDrain(): void {
@@ -154,19 +211,22 @@ export class Exchange implements Sink {
   }
 
   #connect(options: { fresh: boolean }): void {
-    const { pool, inbound, head } = this.#options
+    const { pool, inbound, head, switching } = this.#options
     this.#connection = pool.take({ unrepeatable: !this.#repeatable, ...options })
-    this.#connection.begin(this, { method: inbound.method, head, whole: this.#sent })
+    const upgrades = switching !== undefined
+    this.#connection.begin(this, { method: inbound.method, head, whole: this.#sent, upgrades })
   }
 
   #sendBody(): void {
-    const { req, inbound, whole, sealed } = this.#options
+    const { req, inbound, whole, sealed, largest } = this.#options
     const connection = this.#connection!
     const chunked = inbound.body === 'chunked'
     const check = sealed && new BodyCheck(sealed)
     const write = (chunk: Buffer): boolean => (chunked ? connection.writeChunk(chunk) : connection.write(chunk))
     const take = (chunk: Buffer): void => {
       if (this.#over) return
+      this.#received += chunk.length
+      if (this.#received > largest) return this.cut(tooLarge(largest))
       const next = check ? check.push(chunk) : chunk
       if (next === undefined || write(next)) return
       this.#choked = true
@@ -176,8 +236,7 @@ export class Exchange implements Sink {
       if (this.#over || !req.complete) return
       if (check && !this.#endChecked(check, write)) return
       this.#sent = true
-      // Trailers of a request are dropped: servers that merge them into the headers would take them for ours.
-      connection.finish(chunked ? '0\r\n\r\n' : undefined)
+      connection.finish(chunked ? `0\r\n${trailerLines(req.rawTrailers)}\r\n` : undefined)
     }
     if (whole) {
       if (whole.length > 0) take(whole)
@@ -206,8 +265,9 @@ export class Exchange implements Sink {
     if (!this.#over && !this.#options.res.headersSent) this.#options.res.writeContinue()
   }
 
-  #writeHead({ status, reason, headers }: ResponseHead): void {
+  #writeHead({ status, reason, headers, framing }: ResponseHead): void {
     const { res } = this.#options
+    this.#endless = framing.kind === 'chunked' || framing.kind === 'close'
     // A client that was never told to go on may send its body or not: the connection has no next request.
     if (this.#continue !== undefined) res.shouldKeepAlive = false
     res.writeHead(status, reason, headers)

@@ -1,19 +1,19 @@
 /**
- * Under which name a request came, as `host=` and sealed copies mean it: a Host header counts only where it names us. That is
+ * Under which name a request came, as `host=` and sealed copies mean it: what the client called counts only where it names us. That is
  * `origin` of tally.yaml; without it, the address of ours that the connection came to.
  */
-import type { IncomingMessage } from 'node:http'
+import type { Line } from './client.ts'
 
-/** '' when the Host header names somebody else. `origin`: of tally.yaml. */
+/** '' when `host`, as the client or a trusted proxy says, names somebody else. `origin`: of tally.yaml. */
 export function authorityOf(
-  { socket: { localAddress = '', localPort } }: Pick<IncomingMessage, 'socket'>,
+  { socket: { localAddress = '', localPort, encrypted } }: { readonly socket: Line },
   host: string,
   origin: string | undefined,
 ): string {
   const named = host.toLowerCase()
   if (origin !== undefined) return named === new URL(origin).host ? named : ''
   const address = localAddress.startsWith('::ffff:') ? localAddress.slice(7) : localAddress
-  const port = localPort === 80 ? '' : `:${localPort}`
+  const port = localPort === (encrypted ? 443 : 80) ? '' : `:${localPort}`
   const spelled = address.includes(':') ? `[${address}]` : address
   const loopback = address === '::1' || address.startsWith('127.')
   return named === spelled + port || (loopback && named === `localhost${port}`) ? named : ''

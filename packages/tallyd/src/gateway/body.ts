@@ -1,14 +1,14 @@
 /** Bodies that a token looks into: read whole when a caveat asks for it, or held to the digest they were sealed with. */
 import { createHash, type Hash } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import { Bytes, TallyError } from 'tallystick/core'
+import type { Request } from './client.ts'
 
 /** A caveat on the body costs the gateway that much memory per request. */
 const LARGEST = 64 << 10
 const PATIENCE = 30_000
 
 /** Throws BODY_TOO_LARGE, or REQUEST_TIMEOUT when it did not arrive whole. */
-export function readBody(req: IncomingMessage): Promise<Buffer> {
+export function readBody(req: Request): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = Number(req.headers['content-length'] ?? 0)
@@ -24,21 +24,24 @@ export function readBody(req: IncomingMessage): Promise<Buffer> {
       chunks.push(chunk)
       arrived += chunk.length
       length = Math.max(length, arrived)
-      if (length > LARGEST) end(tooLarge())
+      if (length > LARGEST) end(tooMuch())
     }
     const finish = (): void => end(Buffer.concat(chunks))
     const cut = (): void => end(new TallyError('REQUEST_TIMEOUT', 'the body did not arrive whole, or not in time'))
     const timer = setTimeout(cut, PATIENCE)
-    if (length > LARGEST) return end(tooLarge())
+    if (length > LARGEST) return end(tooMuch())
     return void req.on('data', take).once('end', finish).once('close', cut)
   })
 }
 
-const tooLarge = (): TallyError =>
-  new TallyError('BODY_TOO_LARGE', `the token has a caveat on the body, which is over ${LARGEST} bytes`)
+const tooMuch = (): TallyError =>
+  new TallyError('BODY_TOO_LARGE', `the token has a caveat on the body, which may so have ${LARGEST} bytes`)
+
+export const tooLarge = (largest: number): TallyError =>
+  new TallyError('BODY_TOO_LARGE', `a body may have ${largest} bytes here`)
 
 /** Undefined where two readers could take the body for different things. */
-export function contentTypeOf({ headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>): string | undefined {
+export function contentTypeOf({ headersDistinct }: Pick<Request, 'headersDistinct'>): string | undefined {
   const [type, second] = headersDistinct['content-type'] ?? []
   return second === undefined && headersDistinct['content-encoding'] === undefined ? type : undefined
 }

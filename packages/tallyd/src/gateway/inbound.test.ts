@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
-import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { TallyError } from 'tallystick/core'
+import type { Request } from './client.ts'
 import { readInbound, type Inbound } from './inbound.ts'
 import { requestHead } from './outbound.ts'
+import { createCallerOf } from './proxies.ts'
 
 const numRuns = Number(process.env['FUZZ_RUNS'] ?? 2000)
 
 /** The slice of a request that is read. */
-function request(rawHeaders: readonly string[], { method = 'POST', url = '/', minor = 1 } = {}): IncomingMessage {
-  return { method, url, httpVersionMinor: minor, rawHeaders } as unknown as IncomingMessage
+function request(rawHeaders: readonly string[], { method = 'POST', url = '/', minor = 1 } = {}): Request {
+  return { method, url, httpVersionMinor: minor, rawHeaders } as unknown as Request
 }
 
 const read = (...rawHeaders: readonly string[]): Inbound => readInbound(request(['Host', 'a.example', ...rawHeaders]))
@@ -23,21 +24,30 @@ const upstream = {
   authority: 'up.example:3000',
 }
 const headFor = (inbound: Inbound, client: string): string =>
-  requestHead(inbound, upstream, { client, target: '/a?b', waits: false })
+  requestHead(inbound, upstream, {
+    caller: createCallerOf([])({ rawHeaders: [], socket: { remoteAddress: client } }, inbound.host),
+    target: '/a?b',
+    waits: false,
+    requestId: 'r1',
+    upgrades: false,
+  })
 
 test('the three framings, and none', () => {
   assert.deepEqual([read().body, read().length], ['none', ''])
   assert.deepEqual([read('Content-Length', '0').body, read('Content-Length', '0').length], ['none', '0'])
   assert.deepEqual([read('content-length', '7').body, read('content-length', '7').length], ['length', '7'])
   assert.equal(read('Transfer-Encoding', 'Chunked').body, 'chunked')
-  assert.match(headFor(read(), '1.2.3.4'), /^POST \/a\?b HTTP\/1\.1\r\nHost: up\.example:3000\r\nX-Forwarded-For/)
+  assert.match(
+    headFor(read(), '1.2.3.4'),
+    /^POST \/a\?b HTTP\/1\.1\r\nHost: up\.example:3000\r\nX-Request-Id: r1\r\nX-Forwarded-For/,
+  )
   assert.match(headFor(read('Content-Length', '0'), '1.2.3.4'), /\r\nContent-Length: 0\r\n/)
   assert.match(headFor(read('Content-Length', '7'), '1.2.3.4'), /\r\nContent-Length: 7\r\n/)
   assert.match(headFor(read('Transfer-Encoding', 'Chunked'), '1.2.3.4'), /\r\nTransfer-Encoding: chunked\r\n/)
 })
 
 test('who asks, in every form of address', () => {
-  const forwarded = (client: string): string => headFor(read(), client).split('\r\n').slice(2, -2).join(' | ')
+  const forwarded = (client: string): string => headFor(read(), client).split('\r\n').slice(3, -2).join(' | ')
   assert.equal(
     forwarded('1.2.3.4'),
     'X-Forwarded-For: 1.2.3.4 | X-Forwarded-Proto: http | X-Forwarded-Host: a.example | Forwarded: for=1.2.3.4;proto=http;host="a.example"',
@@ -47,7 +57,7 @@ test('who asks, in every form of address', () => {
   const old = readInbound(request([], { minor: 0 }))
   assert.equal(
     headFor(old, '1.2.3.4'),
-    'POST /a?b HTTP/1.1\r\nHost: up.example:3000\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\nForwarded: for=1.2.3.4;proto=http\r\n\r\n',
+    'POST /a?b HTTP/1.1\r\nHost: up.example:3000\r\nX-Request-Id: r1\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: http\r\nForwarded: for=1.2.3.4;proto=http\r\n\r\n',
   )
 })
 

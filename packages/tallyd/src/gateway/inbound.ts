@@ -5,9 +5,10 @@
  *
  * A body on GET or HEAD is refused: servers that ignore it read it as the next request, which then was never paid for.
  */
-import type { IncomingMessage } from 'node:http'
 import { TallyError } from 'tallystick/core'
+import type { Request } from './client.ts'
 import { CREDENTIAL } from './credentials.ts'
+import { HOST } from './proxies.ts'
 
 export interface Inbound {
   readonly method: string
@@ -16,8 +17,12 @@ export interface Inbound {
   readonly body: 'none' | 'length' | 'chunked'
   /** The `Content-Length` as sent, for a body of kind `length`. */
   readonly length: string
-  /** As sent by the client, '' in HTTP/1.0 without one. Goes into X-Forwarded-Host only. */
+  /** As sent, '' in HTTP/1.0 without one. */
   readonly host: string
+  /** As sent, when it is one that may be passed on and logged; else ''. */
+  readonly requestId: string
+  /** The client takes trailers (RFC 9110 §10.1.4). */
+  readonly takesTrailers: boolean
 }
 
 const ambiguous = (why: string): TallyError => new TallyError('REQUEST_AMBIGUOUS', why)
@@ -25,7 +30,7 @@ const ambiguous = (why: string): TallyError => new TallyError('REQUEST_AMBIGUOUS
 const MOST_HEADERS = 256
 
 /** Throws REQUEST_AMBIGUOUS or METHOD_REFUSED. */
-export function readInbound(req: IncomingMessage): Inbound {
+export function readInbound(req: Request): Inbound {
   const method = req.method!
   if (method === 'CONNECT' || method === 'TRACE') throw new TallyError('METHOD_REFUSED', `${method} is not served here`)
   if (req.url!.charCodeAt(0) !== SLASH) throw ambiguous('expected a target in origin form, such as `/path?query`')
@@ -35,7 +40,7 @@ export function readInbound(req: IncomingMessage): Inbound {
 const SLASH = 47
 
 /** `named`: headers that the Connection header says are not for the next hop. */
-function readHeaders(req: IncomingMessage, method: string, named: ReadonlySet<string> | undefined): Inbound {
+function readHeaders(req: Request, method: string, named: ReadonlySet<string> | undefined): Inbound {
   const raw = req.rawHeaders
   if (raw.length > MOST_HEADERS * 2)
     throw new TallyError('HEADERS_TOO_LARGE', `expected at most ${MOST_HEADERS} headers`)
@@ -43,6 +48,8 @@ function readHeaders(req: IncomingMessage, method: string, named: ReadonlySet<st
   let host: string | undefined
   let length: string | undefined
   let coding: string | undefined
+  let requestId: string | undefined
+  let takesTrailers = false
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!
     const value = raw[i + 1]!
@@ -52,6 +59,13 @@ function readHeaders(req: IncomingMessage, method: string, named: ReadonlySet<st
         headers += `${name}: ${value}\r\n`
         break
       case 'drop':
+        break
+      case 'request-id':
+        // Of two nobody knows which one is meant.
+        requestId = requestId === undefined && REQUEST_ID.test(value) ? value : ''
+        break
+      case 'te':
+        if (TRAILERS.test(value)) takesTrailers = true
         break
       case 'host':
         if (host !== undefined) throw ambiguous('expected one Host header, found two')
@@ -87,12 +101,24 @@ function readHeaders(req: IncomingMessage, method: string, named: ReadonlySet<st
   }
   const body = coding !== undefined ? 'chunked' : length !== undefined && Number(length) > 0 ? 'length' : 'none'
   if (body !== 'none' && (method === 'GET' || method === 'HEAD')) throw ambiguous(`expected no body on ${method}`)
-  return { method, headers, body, length: length ?? '', host: host ?? '' }
+  return { method, headers, body, length: length ?? '', host: host ?? '', requestId: requestId ?? '', takesTrailers }
 }
 
-/** A name, an IPv4 address or a bracketed IPv6 address, and a port. */
-const HOST = /^(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?$/
-type Kind = 'pass' | 'drop' | 'host' | 'length' | 'coding' | 'connection' | 'authorization' | 'override'
+/** Short, and nothing that a log or a shell could trip over. */
+const REQUEST_ID = /^[A-Za-z0-9._~+/=:@-]{1,128}$/
+const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i
+
+type Kind =
+  | 'pass'
+  | 'drop'
+  | 'request-id'
+  | 'te'
+  | 'host'
+  | 'length'
+  | 'coding'
+  | 'connection'
+  | 'authorization'
+  | 'override'
 
 const special: Readonly<Record<string, Kind>> = {
   host: 'host',
@@ -100,6 +126,7 @@ const special: Readonly<Record<string, Kind>> = {
   'transfer-encoding': 'coding',
   connection: 'connection',
   authorization: 'authorization',
+  'x-request-id': 'request-id',
   // Hop by hop (RFC 9110 §7.6.1), or between the client and us.
   'keep-alive': 'drop',
   'proxy-connection': 'drop',
@@ -107,7 +134,7 @@ const special: Readonly<Record<string, Kind>> = {
   'proxy-authorization': 'drop',
   'http2-settings': 'drop',
   expect: 'drop',
-  te: 'drop',
+  te: 'te',
   trailer: 'drop',
   upgrade: 'drop',
   // Credentials for us.
@@ -132,7 +159,7 @@ const prefixes = /^x-(?:forwarded|l402|original|rewrite)-/
 const kinds = new Map<string, Kind>()
 const MOST_NAMES = 2000
 
-function kindOf(name: string): Kind {
+export function kindOf(name: string): Kind {
   const known = kinds.get(name)
   if (known !== undefined) return known
   const kind = classify(name.toLowerCase())

@@ -13,6 +13,8 @@ export interface Target {
 /** Everything a request needs of one configuration. A request keeps the one it began with. */
 export interface Routes {
   find(method: string, path: string): Target | undefined
+  /** The methods that have a route for this path. */
+  verbsAt(path: string): readonly string[]
   close(): void
 }
 
@@ -38,6 +40,10 @@ export function createRoutes(services: readonly Service[]): Routes {
       const targets = byMethod.get(method)
       if (targets) for (const target of targets) if (PathPattern.matches(target.route.pattern, path)) return target
       return undefined
+    },
+    verbsAt(path) {
+      const matches = ({ route }: Target): boolean => PathPattern.matches(route.pattern, path)
+      return [...byMethod].filter(([, targets]) => targets.some(matches)).map(([verb]) => verb)
     },
     close() {
       for (const pool of pools) pool.close()

@@ -2,12 +2,13 @@
  * One request, from its arrival to its line in the access log: found to have one meaning, matched, admitted if the
  * route has a price, passed on. Policy is matched on, and the upstream is sent, the very same target string.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { randomUUID } from 'node:crypto'
 import { Body, Path, TallyError, type Bytes } from 'tallystick/core'
 import { callOf, sendAnswer } from 'tallystick/node'
 import { problemAnswer, type Admission, type Answer, type Call, type Offer } from 'tallystick/server'
 import { authorityOf } from './authority.ts'
-import { BodyCheck, contentTypeOf, readBody } from './body.ts'
+import { BodyCheck, contentTypeOf, readBody, tooLarge } from './body.ts'
+import type { Request, Response } from './client.ts'
 import { withToken } from './credentials.ts'
 import { discardBody } from './discard.ts'
 import { Exchange } from './Exchange.ts'
@@ -15,20 +16,25 @@ import type { Authz } from './authz/authz.ts'
 import { isNginx } from './authz/question.ts'
 import { grpcAnswer, isGrpc } from './grpcAnswer.ts'
 import { readInbound, type Inbound } from './inbound.ts'
+import type { Member } from './OpenSet.ts'
 import { requestHead } from './outbound.ts'
+import type { CallerOf } from './proxies.ts'
 import type { Routes, Target } from './routes.ts'
+import type { Switching } from './Tunnel.ts'
+import { Visit, type Decision } from './Visit.ts'
+
+export type { Decision } from './Visit.ts'
 
 /** The part of the gate that the proxy path needs. */
 export interface Admits {
   admit(call: Call, offer: Offer): Promise<Admission> | Admission
 }
 
-/** `released`: granted, and the charge given back because the work was not delivered. `refused`: by us, whatever the reason. */
-export type Decision = 'free' | 'granted' | 'released' | 'challenge' | 'refused'
-
 /** One line per request. No header, no query, and no path but the pattern that matched: those may hold secrets. */
 export interface AccessEntry {
   readonly at: Date
+  /** What its X-Request-Id says, here and upstream; '' for what never became a request. */
+  readonly id: string
   readonly method: string
   /** As in tally.yaml; '' when no route matched, and for pages of the gateway itself, whose route is their path. */
   readonly service: string
@@ -49,6 +55,7 @@ export interface ServeOptions {
   readonly routes: () => Routes
   /** Of tally.yaml: how clients know us. */
   readonly origin: string | undefined
+  readonly callerOf: CallerOf
   readonly gate: Admits
   /** Answers what is addressed to the gateway itself; undefined for all else. */
   readonly own: (call: Call, path: string) => Answer | Promise<Answer> | undefined
@@ -57,48 +64,53 @@ export interface ServeOptions {
   readonly clock: () => Date
   readonly log: ((entry: AccessEntry) => void) | undefined
   readonly onTrouble: (error: unknown) => void
+  /** Whoever is under way is in here. */
+  readonly members: Set<Member>
   /** The request is over, one way or the other. */
-  readonly onOver: (req: IncomingMessage, res: ServerResponse) => void
+  readonly onOver: (req: Request, res: Response) => void
 }
 
-/** What is known of a request under way. */
-interface Visit {
-  readonly req: IncomingMessage
-  readonly res: ServerResponse
+export interface Arrival {
   /** The client waits for a 100 before it sends its body. */
-  waits: boolean
-  decision: Decision
-  target: Target | undefined
-  /** Path of a page of ours. */
-  page: string | undefined
-  /** What a proxy asked about. */
-  asked: Pick<AccessEntry, 'service' | 'route'> | undefined
-  exchange: Exchange | undefined
-  /** The body, when a caveat made us read it. */
-  body: Buffer | undefined
-  code: string | undefined
-  /** Of an answer of ours. */
-  bytes: number
+  readonly waits: boolean
+  /** It asks for a WebSocket. */
+  readonly switching?: Switching | undefined
 }
 
-export type Serve = (req: IncomingMessage, res: ServerResponse, options: { waits: boolean }) => void
+export type Serve = (req: Request, res: Response, arrival: Arrival) => void
 
-export function createServe({ routes, origin, gate, own, authz, clock, log, onTrouble, onOver }: ServeOptions): Serve {
+export function createServe(options: ServeOptions): Serve {
+  const { routes, origin, callerOf, gate, own, authz, clock, log, onTrouble, members, onOver } = options
+
   function handle(visit: Visit): void {
     const { req } = visit
     const inbound = readInbound(req)
+    visit.requestId = inbound.requestId || randomUUID()
     const { path } = Path.canonicalTarget(req.url!)
     if (authz.asked(path)) return void answerProxy(visit).catch((error: unknown) => refuse(visit, error))
+    visit.caller = callerOf(req, inbound.host)
     const reply = path.startsWith('/.well-known/') ? own(callTo(visit, inbound), path) : undefined
     if (reply !== undefined) return void answerOwn(visit, path, reply).catch((error: unknown) => refuse(visit, error))
     const target = routes().find(inbound.method, path)
+    if (!target && inbound.method === 'OPTIONS' && inbound.body === 'none') {
+      const allowed = routes().verbsAt(path)
+      if (allowed.length > 0) return answerOptions(visit, allowed)
+    }
     if (!target) throw new TallyError('ROUTE_UNKNOWN', `no route for ${inbound.method} and this path`)
     visit.target = target
+    const { maxBody } = target.service
+    if (inbound.body === 'length' && Number(inbound.length) > maxBody) throw tooLarge(maxBody)
     const { offer } = target.route
     if (offer === undefined) {
       visit.decision = 'free'
       forward(visit, inbound, target, { release: nothingToRelease, sealed: undefined })
     } else void admit(visit, inbound, target, offer).catch((error: unknown) => refuse(visit, error))
+  }
+
+  /** No route lists OPTIONS, so the upstream is not asked, and what any path under a pattern can do is no secret. */
+  function answerOptions(visit: Visit, verbs: readonly string[]): void {
+    visit.decision = 'free'
+    answer(visit, { status: 204, headers: [['Allow', [...verbs, 'OPTIONS'].join(', ')]], body: '' })
   }
 
   async function answerOwn(visit: Visit, page: string, reply: Answer | Promise<Answer>): Promise<void> {
@@ -126,6 +138,8 @@ export function createServe({ routes, origin, gate, own, authz, clock, log, onTr
       return answer(visit, isGrpc(callOf(visit.req)) ? grpcAnswer(admission.answer) : admission.answer)
     }
     visit.decision = 'granted'
+    visit.grant = admission.grant
+    visit.standing = admission.standing
     const release = async (): Promise<void> => {
       try {
         await admission.release()
@@ -151,8 +165,9 @@ export function createServe({ routes, origin, gate, own, authz, clock, log, onTr
     const call = callOf(req)
     return {
       ...call,
+      client: visit.caller!.client,
       header: withToken(call.header),
-      authority: authorityOf(req, inbound.host, origin),
+      authority: authorityOf(req, visit.caller!.host, origin),
       body: async () => {
         visit.body ??= inbound.body === 'none' ? NOTHING : await readWhole(visit)
         return Body.from(visit.body, { contentType: contentTypeOf(req) })
@@ -173,10 +188,11 @@ export function createServe({ routes, origin, gate, own, authz, clock, log, onTr
     { service, upstream, pool }: Target,
     { release, sealed }: { release: () => Promise<void>; sealed: Bytes.Bytes | undefined },
   ): void {
-    const { req, res, body: whole } = visit
+    const { req, res, body: whole, caller, requestId, switching } = visit
     const waits = visit.waits && inbound.body !== 'none'
-    const client = req.socket.remoteAddress ?? 'unknown'
-    const head = requestHead(inbound, upstream, { client, target: req.url!, waits })
+    const upgrades = switching !== undefined
+    const from = { caller: caller!, target: req.url!, waits, requestId, upgrades }
+    const head = requestHead(inbound, upstream, from)
     const onFailure = (error: TallyError): void => {
       visit.code = error.code
     }
@@ -188,6 +204,8 @@ export function createServe({ routes, origin, gate, own, authz, clock, log, onTr
       head,
       waits,
       whole,
+      switching,
+      largest: service.maxBody,
       sealed,
       timeout: service.timeout * 1000,
       release,
@@ -225,9 +243,10 @@ export function createServe({ routes, origin, gate, own, authz, clock, log, onTr
   }
 
   function entry(visit: Visit, at: Date): AccessEntry {
-    const { req, res, target, page, asked, exchange, decision, code } = visit
+    const { req, res, target, page, asked, exchange, decision, code, requestId } = visit
     return {
       at,
+      id: requestId,
       method: req.method!,
       service: target?.service.name ?? asked?.service ?? '',
       route: target?.route.key ?? asked?.route ?? page ?? '',
@@ -236,26 +255,16 @@ export function createServe({ routes, origin, gate, own, authz, clock, log, onTr
       ms: clock().getTime() - at.getTime(),
       decision,
       ...(code !== undefined && { code }),
-      ...(code === undefined && !res.writableFinished && { aborted: true }),
+      ...(code === undefined && !res.writableFinished && exchange?.kind !== 'tunnel' && { aborted: true }),
     }
   }
 
-  return (req, res, { waits }) => {
-    const visit: Visit = {
-      req,
-      res,
-      waits,
-      decision: 'refused',
-      target: undefined,
-      page: undefined,
-      asked: undefined,
-      exchange: undefined,
-      body: undefined,
-      code: undefined,
-      bytes: 0,
-    }
+  return (req, res, arrival) => {
+    const visit = new Visit(req, res, arrival, clock)
+    members.add(visit)
     const at = log && clock()
     res.once('close', () => {
+      members.delete(visit)
       visit.exchange?.abort()
       if (log) log(entry(visit, at!))
       onOver(req, res)

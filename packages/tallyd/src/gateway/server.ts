@@ -1,16 +1,22 @@
 /** The gateway's listening side: how connections are taken, how long they may idle, and how all of it ends. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { TallyError } from 'tallystick/core'
 import type { Desk } from 'tallystick/server'
 import type { Config } from '../config.ts'
 import { answerClientError, answerConnect } from './clientErrors.ts'
 import { createAuthz } from './authz/authz.ts'
+import { createOpenSet, type OpenSet } from './OpenSet.ts'
 import { createOwnPages } from './ownPages.ts'
+import { createCallerOf } from './proxies.ts'
 import { createRoutes } from './routes.ts'
-import { createServe, type AccessEntry, type Admits } from './serve.ts'
-import { endTurn, takeTurn } from './turns.ts'
+import type { Request } from './client.ts'
+import { createServe, type AccessEntry, type Admits, type Arrival } from './serve.ts'
+import { endTurn, isBusy, takeTurn } from './turns.ts'
+import { isWebSocket, responseOn } from './upgrade.ts'
 
+export type { Open, OpenKind, OpenSet } from './OpenSet.ts'
 export type { AccessEntry, Admits, Decision } from './serve.ts'
 
 export interface GatewayOptions {
@@ -30,6 +36,8 @@ export interface Gateway extends AsyncDisposable {
   listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }>
   /** Stops accepting, lets what is under way finish for `drainMs` (default 30 s), then cuts. Again: the same promise. */
   close(options?: { drainMs?: number }): Promise<void>
+  /** What is under way, and the means to cut it. */
+  readonly open: OpenSet
 }
 
 /** Above the 60 s for which common load balancers keep their side open. */
@@ -41,29 +49,47 @@ const DRAIN = 30_000
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { config, gate, desk, log, clock = () => new Date(), onTrouble = () => {} } = options
-  const { origin, services } = config
+  const { origin, services, trustedProxies } = config
   const routes = createRoutes(services)
   const own = createOwnPages({ services, origin, desk })
-  const live = new Set<ServerResponse>()
+  const open = createOpenSet()
+  const { members } = open
   let closing: Promise<void> | undefined
   let onQuiet: (() => void) | undefined
 
-  const onOver = (req: IncomingMessage, res: ServerResponse): void => {
-    live.delete(res)
+  const onOver = (req: Request): void => {
     endTurn(req.socket)
-    if (live.size === 0) onQuiet?.()
+    if (onQuiet && isQuiet()) onQuiet()
   }
   const authz = createAuthz({ config, gate, onTrouble })
-  const serve = createServe({ routes: () => routes, origin, gate, own, authz, clock, log, onTrouble, onOver })
+  const callerOf = createCallerOf(trustedProxies)
+  const serve = createServe({
+    routes: () => routes,
+    origin,
+    callerOf,
+    gate,
+    own,
+    authz,
+    clock,
+    log,
+    onTrouble,
+    members,
+    onOver,
+  })
   const begin =
-    (waits: boolean) =>
+    (arrival: Arrival) =>
     (req: IncomingMessage, res: ServerResponse): void => {
-      live.add(res)
       if (closing) res.shouldKeepAlive = false
-      serve(req, res, { waits })
+      serve(req, res, arrival)
     }
-  const ordinary = begin(false)
-  const expecting = begin(true)
+  const ordinary = begin({ waits: false })
+  const expecting = begin({ waits: true })
+  /** Tunnels have no end of their own. */
+  const isQuiet = (): boolean => open.count() === open.count('tunnel')
+  const onRefused = (error: TallyError, { status, bytes }: { status: number; bytes: number }): void => {
+    const about = { id: '', method: '', service: '', route: '', ms: 0, decision: 'refused' } as const
+    log?.({ at: clock(), ...about, status, bytes, code: error.code })
+  }
 
   const server = createServer({
     keepAliveTimeout: KEEP_ALIVE,
@@ -75,21 +101,27 @@ export function createGateway(options: GatewayOptions): Gateway {
     insecureHTTPParser: false,
     // Node's own refusal has no body; inbound.ts says what was expected.
     requireHostHeader: false,
+    shouldUpgradeCallback: isWebSocket,
   })
   // Beyond this number, 2,000 by default, node drops headers without a word; inbound.ts refuses far fewer.
   server.maxHeadersCount = 0
-  server.on('clientError', answerClientError)
-  server.on('connect', answerConnect)
+  server.on('clientError', (error, socket) => answerClientError(error, socket, onRefused))
+  server.on('connect', (req, socket) => answerConnect(req, socket, onRefused))
   server.on('request', (req, res) => takeTurn(req, res, ordinary))
   server.on('checkContinue', (req, res) => takeTurn(req, res, expecting))
+  server.on('upgrade', (req, socket: Duplex, early) => {
+    // Its bytes would come in the middle of the response before it; and a node that asks nobody hands over every upgrade.
+    if (isBusy(req.socket) || !isWebSocket(req)) return void socket.destroy()
+    takeTurn(req, responseOn(req, socket), begin({ waits: false, switching: { socket, early } }))
+  })
 
   async function stop(drainMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       server.close(() => resolve())
     })
     server.closeIdleConnections()
-    for (const res of live) res.shouldKeepAlive = false
-    if (live.size > 0) {
+    for (const { res } of members) res.shouldKeepAlive = false
+    if (!isQuiet()) {
       let timer: NodeJS.Timeout | undefined
       await new Promise<void>((resolve) => {
         onQuiet = resolve
@@ -97,8 +129,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       })
       clearTimeout(timer)
     }
+    // Also those that are no HTTP any more.
+    for (const { res } of members) res.destroy()
     server.closeAllConnections()
     routes.close()
+    open[Symbol.dispose]()
     await closed
   }
 
@@ -122,6 +157,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return { host: bound.address, port: bound.port, url: `http://${authority}:${bound.port}` }
     },
     close,
+    open,
     [Symbol.asyncDispose]: () => close(),
   }
 }

@@ -3,7 +3,7 @@
  * connection could start any number of upstream requests, and those behind the first would never learn that it left.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Line } from './client.ts'
 
 type Begin = (req: IncomingMessage, res: ServerResponse) => void
 
@@ -12,7 +12,7 @@ const MOST_WAITING = 100
 
 const waiting = Symbol('requests that wait for their turn')
 /** Absent: nothing under way on this connection. */
-type Client = Socket & { [waiting]?: (() => void)[] | undefined }
+type Client = Line & { [waiting]?: (() => void)[] | undefined }
 
 /** `begin` must see `res` through to its `close` event, then call `next`. */
 export function takeTurn(req: IncomingMessage, res: ServerResponse, begin: Begin): void {
@@ -33,7 +33,10 @@ export function takeTurn(req: IncomingMessage, res: ServerResponse, begin: Begin
 /** The usual case allocates nothing. */
 const NOBODY: (() => void)[] = []
 
-export function endTurn(socket: Socket): void {
+/** Something is under way on this connection. */
+export const isBusy = (socket: Client): boolean => socket[waiting] !== undefined
+
+export function endTurn(socket: Line): void {
   const client: Client = socket
   const queue = client[waiting]
   const next = socket.destroyed ? undefined : queue?.shift()

@@ -99,10 +99,7 @@ export const errors = {
   REQUEST_MALFORMED: { status: 400, fix: 'Send well-formed HTTP/1.1; the message says what was wrong.' },
   REQUEST_TIMEOUT: { status: 408, fix: 'Send the whole request without long pauses.' },
   HEADERS_TOO_LARGE: { status: 431, fix: 'Send fewer or shorter headers: at most 256, 32 KiB in all.' },
-  BODY_TOO_LARGE: {
-    status: 413,
-    fix: 'A caveat of this token looks at the body, so it may have 64 KiB; send less, or use a token without such a caveat.',
-  },
+  BODY_TOO_LARGE: { status: 413, fix: 'Send less: the message says how much is taken, and why.' },
   METHOD_REFUSED: { status: 501, fix: 'Use another method: CONNECT and TRACE are never served through the gateway.' },
   ROUTE_UNKNOWN: {
     status: 404,

@@ -41,6 +41,8 @@ export type Admission =
       readonly kind: 'granted'
       readonly grant: Grant
       readonly release: () => Promise<void>
+      /** Why it would not be granted any more: it was revoked. For what stays open long after. */
+      readonly standing?: (() => TallyError | undefined) | undefined
       /**
        * For sealed requests the SHA-256 that the body must have: of nothing when there is to be none. The gate sees no body,
        * so whoever does compares before it acts on it.
@@ -209,6 +211,16 @@ export function createGate(options: GateOptions): Gate {
     }
   }
 
+  function revoked(authentic: Capability.Authentic): TallyError | undefined {
+    try {
+      rulings.standing(authentic)
+      return undefined
+    } catch (error) {
+      if (TallyError.is(error)) return error
+      throw error
+    }
+  }
+
   async function charge(
     grant: Grant,
     req: Capability.Authentic['demands']['req'],
@@ -261,7 +273,9 @@ export function createGate(options: GateOptions): Gate {
         Capability.authorize(rulings.standing(good), request, evidence)
       })
       if (outcome instanceof TallyError) throw outcome
-      return req && outcome.kind === 'granted' ? { ...outcome, body: bodyOf(call) } : outcome
+      if (outcome.kind !== 'granted') return outcome
+      const { release } = outcome
+      return { kind: 'granted', grant, release, standing: () => revoked(good), body: req && bodyOf(call) }
     } catch (error) {
       if (TallyError.is(error) && error.status === 402) return await challenge(call, offer, error)
       return refuse(call, error)

@@ -3,7 +3,7 @@
  * is. nginx knows only 401 and 403 as refusals and keeps no more than one WWW-Authenticate of them, so it hears a bare
  * status, makes no invoice, and fetches the whole answer from /challenge/.
  */
-import type { IncomingMessage } from 'node:http'
+import type { Request } from '../client.ts'
 import { TallyError } from 'tallystick/core'
 import { callOf } from 'tallystick/node'
 import { problemAnswer, type Answer, type Call } from 'tallystick/server'
@@ -27,7 +27,7 @@ export interface Reply {
 export interface Authz {
   /** Whether this is for us to answer. */
   readonly asked: (path: string) => boolean
-  readonly reply: (req: IncomingMessage) => Promise<Reply>
+  readonly reply: (req: Request) => Promise<Reply>
 }
 
 export interface AuthzOptions {
@@ -42,7 +42,7 @@ export function createAuthz({ config, gate, onTrouble }: AuthzOptions): Authz {
   const trust = createTrust(config.trustedProxies)
   const tell = teller(onTrouble)
 
-  async function decide(req: IncomingMessage): Promise<Reply> {
+  async function decide(req: Request): Promise<Reply> {
     const peer = plain(req.socket.remoteAddress ?? '')
     if (!trust.trusts(peer)) {
       tell(

@@ -65,6 +65,10 @@ export class Connection {
     this.#parser = createParser({
       onInformation: (status) => this.#sink?.onInformation(status),
       onHead: (head) => this.#onHead(head),
+      onSwitch: (head) => {
+        this.#keepAlive = false
+        this.#sink?.onSwitch(head)
+      },
       onData: (chunk) => this.#sink?.onData(chunk, this.#lease?.slice()),
       onEnd: (last, trailers) => {
         this.#complete = true
@@ -89,13 +93,13 @@ export class Connection {
       })
   }
 
-  /** Sends a request head. `whole`: no body follows. */
-  begin(sink: Sink, request: { method: string; head: string; whole: boolean }): void {
+  /** Sends a request head. `whole`: no body follows. `upgrades`: it asks for a WebSocket. */
+  begin(sink: Sink, request: { method: string; head: string; whole: boolean; upgrades: boolean }): void {
     this.#sink = sink
     this.#complete = false
     this.#sent = request.whole
     this.answered = false
-    this.#parser.expect(request.method)
+    this.#parser.expect(request.method, request.upgrades)
     this.#socket.write(request.head, 'latin1')
   }
 
@@ -126,6 +130,16 @@ export class Connection {
 
   resume(): void {
     this.#socket.resume()
+  }
+
+  /** From now on somebody else hears what happens. */
+  passTo(sink: Sink): void {
+    this.#sink = sink
+  }
+
+  /** Nothing more will be sent; what was, still goes out. */
+  end(): void {
+    this.#socket.end()
   }
 
   /** Cuts it, whatever is under way; nobody is told but the pool. */

@@ -21,6 +21,8 @@ export interface ResponseHead {
   readonly keepAlive: boolean
   /** Seconds the upstream said it keeps the connection, if it said so. */
   readonly keepAliveSeconds: number | undefined
+  /** The protocol it switches to, in lower case, if `Connection` says so too. */
+  readonly upgrade: string | undefined
 }
 
 export const invalid = (why: string): TallyError => new TallyError('UPSTREAM_INVALID', `the upstream sent ${why}`)
@@ -49,6 +51,7 @@ export function parseHead(text: string, method: string): ResponseHead {
   let named: string[] | undefined
   let length: string | undefined
   let coding: string | undefined
+  let upgrade: string | undefined
   let keepAlive = modern
   let keepAliveSeconds: number | undefined
   let count = 0
@@ -81,6 +84,10 @@ export function parseHead(text: string, method: string): ResponseHead {
           else if (token !== '' && token !== 'keep-alive') (named ??= []).push(token)
         }
         break
+      case 'upgrade':
+        // A list of two is none that was asked for.
+        upgrade = upgrade === undefined ? value.toLowerCase() : ''
+        break
       case 'keep-alive':
         keepAliveSeconds = secondsOf(value)
         break
@@ -97,10 +104,11 @@ export function parseHead(text: string, method: string): ResponseHead {
   return {
     status,
     reason,
-    headers: status === 204 ? without(forwarded, ['content-length']) : forwarded,
+    headers: status === 204 || status === 101 ? without(forwarded, ['content-length']) : forwarded,
     framing,
     keepAlive,
     keepAliveSeconds,
+    upgrade: named?.includes('upgrade') ? upgrade : undefined,
   }
 }
 
@@ -137,7 +145,7 @@ function framingOf({ status, method, modern, length, coding }: FramingFacts): Fr
   return size === 0 ? NONE : { kind: 'length', length: size }
 }
 
-type Kind = 'pass' | 'drop' | 'length' | 'coding' | 'connection' | 'keep-alive'
+type Kind = 'pass' | 'drop' | 'length' | 'coding' | 'connection' | 'keep-alive' | 'upgrade'
 
 /** Hop-by-hop (RFC 9110 §7.6.1), and the headers that frame. Names of upstream headers are few, so they are remembered. */
 const special: Readonly<Record<string, Kind>> = {
@@ -150,7 +158,7 @@ const special: Readonly<Record<string, Kind>> = {
   te: 'drop',
   // An announcement only, and node refuses to send it where there will be no trailers.
   trailer: 'drop',
-  upgrade: 'drop',
+  upgrade: 'upgrade',
 }
 const kinds = new Map<string, Kind>()
 const MOST_NAMES = 2000

@@ -36,6 +36,7 @@ function parse(pieces: readonly string[], { method = 'GET', close = false } = {}
     onHead({ status, headers, framing, keepAlive }) {
       Object.assign(seen, { status, headers, framing: framing.kind, keepAlive })
     },
+    onSwitch: ({ status }) => void Object.assign(seen, { status }),
     onData: (chunk) => {
       seen.body += chunk.toString('latin1')
     },

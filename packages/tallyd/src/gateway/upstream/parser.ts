@@ -9,6 +9,8 @@ export interface ResponseEvents {
   /** 1xx: the real response is still to come. */
   onInformation(status: number): void
   onHead(head: ResponseHead): void
+  /** 101, where a WebSocket was asked for: what follows are bytes, until the upstream closes. */
+  onSwitch(head: ResponseHead): void
   /** Body bytes, with more to come. */
   onData(chunk: Buffer): void
   /** The response is complete. `last` are its final body bytes, when they were known to be final in time. */
@@ -16,8 +18,8 @@ export interface ResponseEvents {
 }
 
 export interface ResponseParser {
-  /** Gets ready for the response to a request with this method. */
-  expect(method: string): void
+  /** Gets ready for the response to a request with this method. `upgrades`: it asks for a WebSocket. */
+  expect(method: string, upgrades?: boolean): void
   /** Returns the number of bytes behind the end of the response: 0, unless the upstream speaks out of turn. */
   feed(chunk: Buffer): number
   /** The upstream closed. True if that is how the response was to end, after `onEnd`. */
@@ -40,6 +42,7 @@ type State =
   | 'head'
   | 'length'
   | 'until close'
+  | 'switched'
   | 'chunk size'
   | 'chunk extension'
   | 'chunk size end'
@@ -55,6 +58,7 @@ const SEMICOLON = 59
 export function createParser(events: ResponseEvents): ResponseParser {
   let state: State = 'idle'
   let method = ''
+  let upgrades = false
   /** A head that did not arrive in one piece. */
   let partial: Buffer | undefined
   let stored = 0
@@ -77,7 +81,12 @@ export function createParser(events: ResponseEvents): ResponseParser {
   function head(text: string): void {
     const parsed = parseHead(text, method)
     if (parsed.status < 200) {
-      if (parsed.status === 101) throw invalid('101 Switching Protocols, which was not asked for')
+      if (parsed.status === 101) {
+        if (!upgrades || parsed.upgrade !== 'websocket')
+          throw invalid('101 Switching Protocols, which was not asked for')
+        state = 'switched'
+        return events.onSwitch(parsed)
+      }
       if (++informational > MOST_INFORMATIONAL) throw invalid('too many interim responses')
       return events.onInformation(parsed.status)
     }
@@ -197,8 +206,9 @@ export function createParser(events: ResponseEvents): ResponseParser {
   }
 
   return {
-    expect(next) {
+    expect(next, websocket = false) {
       method = next
+      upgrades = websocket
       state = 'head'
       informational = 0
       partial = undefined
@@ -221,6 +231,7 @@ export function createParser(events: ResponseEvents): ResponseParser {
             break
           }
           case 'until close':
+          case 'switched':
             events.onData(cut(chunk, at, chunk.length))
             return 0
           case 'chunk data': {
@@ -241,7 +252,7 @@ export function createParser(events: ResponseEvents): ResponseParser {
       return 0
     },
     close() {
-      if (state !== 'until close') return false
+      if (state !== 'until close' && state !== 'switched') return false
       end(undefined)
       return true
     },
