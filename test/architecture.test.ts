@@ -19,7 +19,7 @@ interface Layer {
 }
 
 const CORE = 'tallystick/src/core/'
-const PORTS = ['Lightning', 'Store', 'Jar', 'LogStore'].map(
+const PORTS = ['Lightning', 'Store', 'Jar', 'LogStore', 'WitnessStore'].map(
   (port) => `tallystick/src/${port === 'Lightning' ? 'lightning' : 'storage'}/${port}.ts`,
 )
 const LIBRARY = [

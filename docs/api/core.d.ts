@@ -31,6 +31,7 @@ export * as Tile from './Tile.ts';
 export * as Note from './Note.ts';
 export * as Checkpoint from './Checkpoint.ts';
 export * as LogPolicy from './LogPolicy.ts';
+export * as AddCheckpoint from './AddCheckpoint.ts';
 export * as LogProof from './LogProof.ts';
 
 // core/errors.d.ts
@@ -254,6 +255,10 @@ export declare const errors: {
     readonly LOG_FORKED: {
         readonly status: 503;
         readonly fix: 'Two histories of one log are signed. Keep both as evidence; its operator must begin another log, with a new origin and key.';
+    };
+    readonly WITNESS_FAILED: {
+        readonly status: 502;
+        readonly fix: 'Check the URL and key of this witness in the policy of the log; it is asked again, and the log goes on without it.';
     };
     readonly LOG_ENTRY_TOO_LONG: {
         readonly status: 400;
@@ -1578,6 +1583,17 @@ export declare function accept(text: string | Bytes, policy: LogPolicy, options?
 export declare function cosignatures(note: Note.Note, policy: LogPolicy, ed25519?: VerifyEd25519): ReadonlyMap<string, Date>;
 export declare function quorumTime({ quorum, groups }: LogPolicy, seen: ReadonlyMap<string, Date>): Date | undefined;
 export {};
+
+// core/AddCheckpoint.d.ts
+import { type Bytes } from './bytes.ts';
+export interface AddCheckpoint {
+    readonly old: number;
+    readonly proof: readonly Bytes[];
+    readonly checkpoint: string;
+}
+export declare const MOST_HASHES = 63;
+export declare const format: ({ old, proof, checkpoint }: AddCheckpoint) => string;
+export declare function parse(text: string): AddCheckpoint;
 
 // core/LogProof.d.ts
 import { type Bytes } from './bytes.ts';

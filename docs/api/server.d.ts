@@ -8,6 +8,8 @@ export { followSettlements, type FollowOptions } from './settle.ts';
 export { RESERVE_PATH, REVOKE_PATH, type Desk } from './desk.ts';
 export type { RestrictOptions, RevokeOptions } from './rulings.ts';
 export { openLog, type LogOptions, type ReceiptLog, type Resource } from './log.ts';
+export { createCosigning, type Cosigning, type CosigningOptions } from './cosigning.ts';
+export { createWitness, monitoringPath, type Witness, type WitnessOptions } from './witness.ts';
 
 // server/Call.d.ts
 import type { Body } from '../core/Body.ts';
@@ -246,6 +248,7 @@ export interface ReceiptLog extends AsyncDisposable {
     readonly size: number;
     prove(index: number): Promise<LogProof.LogProof>;
     consistency(from: number, to: number): Promise<readonly Bytes[]>;
+    rootAt(size: number): Promise<Bytes>;
     resource(path: string): Promise<Resource | undefined>;
     published(): Promise<string>;
     publish(checkpoint: string): Promise<void>;
@@ -269,3 +272,45 @@ export declare function resourceOf(path: string, { store, size, checkpoint, }: {
     readonly checkpoint: string;
 }): Promise<Resource | undefined>;
 export declare function readTile(store: Pick<LogStore, 'tile' | 'entries'>, { level, index, width }: Tile.Tile): Promise<Bytes | undefined>;
+
+// server/cosigning.d.ts
+import type { VerifyEd25519 } from '../core/ed25519.ts';
+import * as LogPolicy from '../core/LogPolicy.ts';
+import type { ReceiptLog } from './log.ts';
+export interface CosigningOptions {
+    readonly log: ReceiptLog;
+    readonly policy: LogPolicy.LogPolicy;
+    readonly clock: () => Date;
+    readonly fetch?: typeof fetch;
+    readonly ed25519?: VerifyEd25519;
+    readonly onTrouble: (error: unknown) => void;
+}
+export interface Cosigning {
+    check(): Promise<void>;
+    round(): Promise<void>;
+}
+export declare function createCosigning(options: CosigningOptions): Cosigning;
+
+// server/witness.d.ts
+import type { Signer, VerifyEd25519 } from '../core/ed25519.ts';
+import * as Note from '../core/Note.ts';
+import type { WitnessStore } from '../storage/WitnessStore.ts';
+import type { Answer } from './Call.ts';
+export interface WitnessOptions {
+    readonly name: string;
+    readonly signer: Signer;
+    readonly logs: readonly Note.VerifierKey[];
+    readonly store: WitnessStore;
+    readonly clock: () => Date;
+    readonly ed25519?: VerifyEd25519;
+}
+export interface Witness {
+    readonly key: Note.VerifierKey;
+    handle(request: {
+        readonly method: string;
+        readonly path: string;
+        readonly body: string;
+    }): Promise<Answer>;
+}
+export declare const monitoringPath: (origin: string) => string;
+export declare function createWitness({ name, signer, logs, store, clock, ed25519 }: WitnessOptions): Witness;

@@ -3,6 +3,7 @@ export { sqliteJar } from './sqlite/jar.ts';
 export { sqliteStore } from './sqlite/store.ts';
 export { sqliteLog } from './sqlite/log.ts';
 export { logGuard } from './sqlite/logGuard.ts';
+export { sqliteWitness } from './sqlite/witness.ts';
 
 // storage/sqlite/jar.d.ts
 import type { Jar } from '../Jar.ts';
@@ -19,3 +20,7 @@ export declare function sqliteLog(path: string): LogStore;
 // storage/sqlite/logGuard.d.ts
 import type { LogGuard } from '../LogStore.ts';
 export declare function logGuard(path: string): LogGuard;
+
+// storage/sqlite/witness.d.ts
+import type { WitnessStore } from '../WitnessStore.ts';
+export declare function sqliteWitness(path: string): WitnessStore;

@@ -2,6 +2,7 @@
 export type { Cap, Jar, Kept, Purchase } from './Jar.ts';
 export type { Against, Deposit, Quote, Ruling, Session, Spend, Store } from './Store.ts';
 export type { LogCommit, LogGuard, LogHead, LogStore, Signed } from './LogStore.ts';
+export type { Witnessed, WitnessStore } from './WitnessStore.ts';
 export { memoryJar, memoryStore } from './memory.ts';
 
 // storage/Jar.d.ts
@@ -169,6 +170,19 @@ export interface LogGuard extends AsyncDisposable {
 export interface Signed {
     readonly size: number;
     readonly root: Bytes;
+}
+
+// storage/WitnessStore.d.ts
+export interface Witnessed {
+    readonly size: number;
+    readonly checkpoint: string;
+}
+export interface WitnessStore extends AsyncDisposable {
+    last(origin: string): Promise<Witnessed | undefined>;
+    advance(origin: string, options: {
+        readonly old: number;
+        readonly to: Witnessed;
+    }): Promise<boolean>;
 }
 
 // storage/memory.d.ts

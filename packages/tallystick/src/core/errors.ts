@@ -177,6 +177,10 @@ export const errors = {
     status: 503,
     fix: 'Two histories of one log are signed. Keep both as evidence; its operator must begin another log, with a new origin and key.',
   },
+  WITNESS_FAILED: {
+    status: 502,
+    fix: 'Check the URL and key of this witness in the policy of the log; it is asked again, and the log goes on without it.',
+  },
   LOG_ENTRY_TOO_LONG: { status: 400, fix: 'Log a digest of it instead.' },
 
   // Paying

@@ -41,6 +41,8 @@ export interface ReceiptLog extends AsyncDisposable {
   prove(index: number): Promise<LogProof.LogProof>
   /** That the tree of `from` is how the one of `to` began. */
   consistency(from: number, to: number): Promise<readonly Bytes[]>
+  /** Of the tree of the first `size` entries. */
+  rootAt(size: number): Promise<Bytes>
   /** What others read, by path below the log's prefix: `checkpoint`, `tile/0/000`. */
   resource(path: string): Promise<Resource | undefined>
   /** The checkpoint as it is shown: with cosignatures, if there are witnesses. */
@@ -150,6 +152,7 @@ export async function openLog({ store, guard, origin, signer, ed25519 }: LogOpti
       }
     },
     consistency: (from, to) => reading.tree(to, (read) => Merkle.proveConsistency(from, to, read)),
+    rootAt: (size) => reading.tree(size, (read) => Merkle.root(size, read)),
     async resource(path) {
       const shown = path === 'checkpoint' ? await published() : checkpoint
       return await resourceOf(path, { store, size: sizeOf(shown), checkpoint: shown })

@@ -2,4 +2,5 @@
 export type { Cap, Jar, Kept, Purchase } from './Jar.ts'
 export type { Against, Deposit, Quote, Ruling, Session, Spend, Store } from './Store.ts'
 export type { LogCommit, LogGuard, LogHead, LogStore, Signed } from './LogStore.ts'
+export type { Witnessed, WitnessStore } from './WitnessStore.ts'
 export { memoryJar, memoryStore } from './memory.ts'
