@@ -2,7 +2,7 @@
 import type { Schema } from '../schema.ts'
 import type { WitnessStore } from '../WitnessStore.ts'
 import { Database } from './Database.ts'
-import { integer, text, type Row } from './rows.ts'
+import { integer, text } from './rows.ts'
 
 const schema: Schema = {
   name: 'witness',
