@@ -292,6 +292,14 @@ export declare const errors: {
         readonly status: 503;
         readonly fix: 'The Lightning node does not answer. Check that it runs and is reachable; paid credentials keep working.';
     };
+    readonly QUOTES_EXHAUSTED: {
+        readonly status: 503;
+        readonly fix: 'Pay an invoice that you have, or ask again after as many seconds as `retry-after` says. Its operator: `invoices` in tally.yaml.';
+    };
+    readonly PRICE_UNAVAILABLE: {
+        readonly status: 503;
+        readonly fix: 'What this costs cannot be said for now, so it is not sold. Try again later; its operator finds the reason in the log.';
+    };
     readonly NODE_UNSUPPORTED: {
         readonly status: 501;
         readonly fix: 'This Lightning backend cannot do that; the message says what and which ones can.';

@@ -2,6 +2,13 @@
 export type { Answer, Call } from './Call.ts';
 export { createGate, type Admission, type Gate, type GateOptions } from './gate.ts';
 export { invoiceAmount, mintedCaveats, offerFor, type Mode, type Offer, type PriceOptions } from './Offer.ts';
+export type { Free } from './freebies.ts';
+export type { Settled } from './metered.ts';
+export { createPacer, tooOften, type Paced, type Pacer, type Rate } from './pace.ts';
+export type { Asked } from './prices.ts';
+export type { InvoiceLimits } from './quote.ts';
+export { wouldText, type Would } from './shadow.ts';
+export { customerOf } from './customer.ts';
 export { problemAnswer } from './answer.ts';
 export { protect, type ProtectOptions } from './protect.ts';
 export { followSettlements, type FollowOptions } from './settle.ts';
@@ -29,6 +36,7 @@ export interface Answer {
 }
 
 // server/gate.d.ts
+import { type Msat } from '../core/Amount.ts';
 import type { Bytes } from '../core/bytes.ts';
 import * as Capability from '../core/Capability.ts';
 import { TallyError } from '../core/errors.ts';
@@ -38,8 +46,11 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import type { Ruling, Store } from '../storage/Store.ts';
 import type { Answer, Call } from './Call.ts';
 import { type Desk } from './desk.ts';
+import { type Settled } from './metered.ts';
 import { type Offer } from './Offer.ts';
+import { type InvoiceLimits } from './quote.ts';
 import { type RestrictOptions, type RevokeOptions } from './rulings.ts';
+import { type Would } from './shadow.ts';
 export type Admission = {
     readonly kind: 'challenge';
     readonly answer: Answer;
@@ -53,6 +64,12 @@ export type Admission = {
     readonly release: () => Promise<void>;
     readonly standing?: (() => TallyError | undefined) | undefined;
     readonly body?: Bytes | undefined;
+    readonly settle?: ((cost: Msat) => Promise<Settled>) | undefined;
+} | {
+    readonly kind: 'free';
+    readonly would?: Would;
+    readonly headers: readonly (readonly [name: string, value: string])[];
+    readonly release: () => Promise<void>;
 };
 export interface Gate extends AsyncDisposable {
     readonly service: string;
@@ -68,6 +85,7 @@ export interface GateOptions {
     readonly service?: string;
     readonly location?: string;
     readonly invoiceLifetime?: number;
+    readonly invoices?: InvoiceLimits;
     readonly authorities?: readonly string[];
     readonly verifier?: string;
     readonly ed25519?: Capability.VerifyEd25519;
@@ -149,10 +167,30 @@ export declare function subjectAt(tokenId: Uint8Array, { tag, link, ends }: Capa
 export declare function handNamed(hands: readonly Capability.Hand[], name: string): Capability.Hand;
 export {};
 
+// server/metered.d.ts
+import { type Msat } from '../core/Amount.ts';
+import type { Grant } from '../core/Grant.ts';
+import type { Store } from '../storage/Store.ts';
+export interface Settled {
+    readonly charged: Msat;
+    readonly left: Msat | undefined;
+    readonly short: Msat;
+}
+export interface MeteredAttempt {
+    readonly store: Pick<Store, 'spend' | 'refund' | 'used'>;
+    readonly attempt: string;
+    readonly grant: Pick<Grant, 'paymentHash' | 'charges' | 'cost'>;
+    readonly max: Msat;
+    readonly clock: () => Date;
+}
+export declare function settleMetered(options: MeteredAttempt, cost: Msat): Promise<Settled>;
+
 // server/Offer.d.ts
 import { type AmountLike, type Msat } from '../core/Amount.ts';
 import * as Caveat from '../core/Caveat.ts';
 import type { Call } from './Call.ts';
+import type { Free } from './freebies.ts';
+import type { Asked } from './prices.ts';
 export type Mode = {
     readonly kind: 'uses';
     readonly uses: number;
@@ -168,6 +206,12 @@ export interface Offer {
     readonly verbs: readonly string[];
     readonly pattern: string;
     readonly price: Msat;
+    readonly ask?: (call: Call) => Promise<Asked>;
+    readonly metered?: {
+        readonly max: Msat;
+    };
+    readonly free?: Free;
+    readonly shadow?: true;
     readonly varies?: true;
     readonly mode: Mode;
     readonly lifetime: number;
@@ -188,6 +232,114 @@ export interface PriceOptions {
     readonly lifetime?: number;
 }
 export declare function offerFor(options: PriceOptions, service: string, call: Call): Offer;
+
+// server/freebies.d.ts
+import type { Key } from '../core/Key.ts';
+import type { Store } from '../storage/Store.ts';
+import type { Call } from './Call.ts';
+import type { Offer } from './Offer.ts';
+import type { Rate } from './pace.ts';
+export interface Free {
+    readonly perClient: Rate;
+    readonly total?: Rate;
+}
+export interface Freebie {
+    readonly left: bigint;
+    readonly release: () => Promise<boolean>;
+}
+export interface Freebies {
+    take(call: Call, offer: Offer, now: Date): Promise<Freebie | undefined>;
+}
+export declare function createFreebies(options: {
+    readonly key: Key;
+    readonly store: Pick<Store, 'spend' | 'refund'>;
+    readonly nextAttempt: () => string;
+}): Freebies;
+
+// server/pace.d.ts
+import { TallyError } from '../core/errors.ts';
+export interface Rate {
+    readonly count: number;
+    readonly seconds: number;
+}
+export interface Paced {
+    readonly ok: boolean;
+    readonly left: number;
+    readonly full: number;
+    readonly wait: number;
+}
+export interface Pacer {
+    readonly rate: Rate;
+    take(who: string, now: Date): Paced;
+    giveBack(who: string): void;
+}
+export declare function createPacer(rate: Rate, { most }?: {
+    most?: number | undefined;
+}): Pacer;
+export declare const tooOften: (message: string, wait: number) => TallyError;
+
+// server/prices.d.ts
+import type { Msat } from '../core/Amount.ts';
+import type { Call } from './Call.ts';
+import type { Offer } from './Offer.ts';
+export interface Asked {
+    readonly price: Msat;
+    readonly question?: string;
+}
+export interface Prices {
+    of(call: Call, offer: Offer, options: {
+        paid: boolean;
+    }): Promise<Offer>;
+}
+export declare function createPrices(clock: () => Date, { holdFor }: {
+    readonly holdFor: number;
+}): Prices;
+
+// server/quote.d.ts
+import { type Bytes } from '../core/bytes.ts';
+import type { Key } from '../core/Key.ts';
+import type { Receiver } from '../lightning/Lightning.ts';
+import type { Quote, Store } from '../storage/Store.ts';
+import { type Offer } from './Offer.ts';
+import { type Rate } from './pace.ts';
+export interface QuoterOptions {
+    readonly key: Key;
+    readonly store: Store;
+    readonly lightning: Receiver;
+    readonly clock: () => Date;
+    readonly invoiceLifetime: number;
+    readonly location: string;
+    readonly invoices?: InvoiceLimits | undefined;
+}
+export interface InvoiceLimits {
+    readonly perClient?: Rate;
+    readonly total?: Rate;
+}
+export interface Quoter {
+    quote(client: string, offer: Offer): Promise<Quote>;
+    close(paymentHash: Bytes): void;
+}
+export declare function createQuoter(options: QuoterOptions): Quoter;
+
+// server/shadow.d.ts
+import { type ErrorCode } from '../core/errors.ts';
+import type { Charge } from '../core/Grant.ts';
+import type { Spend, Store } from '../storage/Store.ts';
+import type { Call } from './Call.ts';
+import type { Admission } from './gate.ts';
+import type { Offer } from './Offer.ts';
+export interface Would {
+    readonly status: number;
+    readonly code?: ErrorCode | 'FREE';
+}
+export declare function createShadow(decide: (call: Call, offer: Offer) => Promise<Would>): (call: Call, offer: Offer) => Promise<Admission>;
+export declare const wouldText: ({ status, code }: Would) => string;
+export declare function firstEmpty(store: Pick<Store, 'used'>, charges: readonly Charge[]): Promise<(Spend & {
+    readonly ok: false;
+}) | undefined>;
+
+// server/customer.d.ts
+export declare function customerOf(client: string): string;
 
 // server/answer.d.ts
 import type { TallyError } from '../core/errors.ts';

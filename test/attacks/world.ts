@@ -139,7 +139,7 @@ export async function openWorld(): Promise<World> {
 }
 
 export function outcomeOf(admission: Admission): Outcome {
-  if (admission.kind === 'granted') return 'granted'
+  if (admission.kind === 'granted' || admission.kind === 'free') return 'granted'
   if (admission.kind === 'refused') return admission.error.code
   const { reason } = JSON.parse(admission.answer.body) as { reason?: { code: string } }
   return reason?.code ?? 'nothing presented'

@@ -94,7 +94,7 @@ export function openShop(options: { readonly store?: Store } = {}): Shop {
     },
     async ask(token, { gate: other = gate, offer: wanted = offer, ...change } = {}) {
       const admission = await other.admit(callOf(token, change), wanted)
-      if (admission.kind === 'granted') return 'granted'
+      if (admission.kind === 'granted' || admission.kind === 'free') return 'granted'
       const { status, body } = admission.answer
       const { reason, code } = JSON.parse(body || '{}') as { reason?: { code: string }; code?: string }
       return `${status} ${reason?.code ?? code}`

@@ -131,11 +131,11 @@ services:
     'tally.yaml:10:19 GET /qr/**: expected `free`, an amount like "10 sat", or a map with `price`',
     'tally.yaml:11:15 GET /a: expected more than zero; a route without a price is `free`',
     'tally.yaml:12:15 GET /b: expected an amount like "10 sat"',
-    'tally.yaml:13:25 price: expected an amount like "10 sat"',
+    'tally.yaml:13:25 price: expected `free`, an amount like "10 sat", or a map with `hook`, `module` or `metered`',
     'tally.yaml:13:35 uses: expected a whole number of calls, 1 or more',
     'tally.yaml:13:38 bugdet: unknown key; did you mean `budget`?',
     'tally.yaml:14:39 pass: expected a duration like "30s", "5m", "1h" or "30d"',
-    'tally.yaml:15:7 price: is missing; expected an amount like "10 sat"',
+    'tally.yaml:15:7 price: is missing; expected `free`, an amount like "10 sat", or a map with `hook`, `module` or `metered`',
     'tally.yaml:16:7 POST /n: expected `free`, an amount like "10 sat", or a map with `price`',
     'tally.yaml:17:7 GET /a/../b: path pattern "/a/../b": it is not a path in canonical form',
   ])
@@ -356,4 +356,107 @@ test('what can be reached from outside says under which name', () => {
   assert.equal(loadConfig(text('0.0.0.0:8402', 'origin: https://a.example\n'), 'x').origin, 'https://a.example')
   for (const listen of ['127.0.0.1:1', '127.8.0.1:1', 'localhost:1', '[::1]:1'])
     assert.equal(loadConfig(text(listen), 'x').origin, undefined)
+})
+
+test('every way to price is read', () => {
+  const services = loadConfig(
+    `lightning: sim
+invoices: { per_client: 10/min }
+services:
+  llm:
+    upstream: http://127.0.0.1:3000
+    rate: 600/min
+    routes:
+      GET /health: { price: free, rate: 5/s }
+      GET /models: free
+      GET /tile/**: { price: { hook: "http://127.0.0.1:9000/price", max: 100 sat, timeout: 2s, headers: [X-Tier] } }
+      GET /map/**: { price: { module: ./price.mjs, max: 100 sat }, uses: 5, free: { per_client: 3/day, total: 1000/day } }
+      POST /v1/**:
+        price: { metered: { estimate: 100 sat, max: 200 sat, report: body /usage/total_tokens, per: 5 sat/1000 } }
+        budget: 5000 sat
+        shadow: true
+`,
+    '/etc/tally/tally.yaml',
+  )
+  const [health, models, tile, map, chat] = services.services[0]!.routes
+  assert.deepEqual(services.invoices, { perClient: { count: 10, seconds: 60 }, total: { count: 1000, seconds: 60 } })
+  assert.deepEqual([health!.offer, health!.rate], [undefined, { count: 5, seconds: 1, of: 'route' }])
+  assert.deepEqual(models!.rate, { count: 600, seconds: 60, of: 'service' })
+  assert.deepEqual(tile!.priceFrom, {
+    kind: 'hook',
+    url: 'http://127.0.0.1:9000/price',
+    max: 100_000n,
+    timeout: 2000,
+    headers: ['x-tier'],
+  })
+  assert.deepEqual([tile!.offer!.price, tile!.offer!.varies], [100_000n, true])
+  assert.equal(map!.priceFrom?.kind === 'module' && map!.priceFrom.path, '/etc/tally/price.mjs')
+  assert.deepEqual(map!.offer!.free, {
+    perClient: { count: 3, seconds: 86_400 },
+    total: { count: 1000, seconds: 86_400 },
+  })
+  assert.deepEqual([chat!.offer!.price, chat!.offer!.metered, chat!.offer!.shadow], [100_000n, { max: 200_000n }, true])
+  assert.deepEqual(chat!.meter, {
+    report: { kind: 'body', pointer: ['usage', 'total_tokens'] },
+    per: { price: 5000n, units: 1000n },
+  })
+})
+
+test('what does not go together in a price is said', () => {
+  const mistakes = (route: string): string => {
+    try {
+      loadConfig(
+        `lightning: sim\nservices:\n  a:\n    upstream: http://127.0.0.1:3000\n    routes:\n      GET /a: ${route}\n`,
+        't',
+      )
+      return ''
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  const hook = 'hook: "http://127.0.0.1:1/"'
+  const metered = (more = ''): string => `metered: { estimate: 5 sat, report: header x-used, per: 1 msat${more} }`
+  for (const [route, expected] of [
+    [
+      '{ price: free, uses: 2, shadow: true }',
+      /uses: conflicts with `price: free`[^]*shadow: conflicts with `price: free`/,
+    ],
+    ['{ price: {} }', /expected one of `hook`, `module` and `metered`/],
+    [`{ price: { ${hook}, module: ./x.mjs, max: 1 sat } }`, /expected one of/],
+    [`{ price: { ${hook} } }`, /max: is missing/],
+    [
+      '{ price: { hook: "http://me:secret@127.0.0.1/", max: 1 sat } }',
+      /hook: expected an address without user and password/,
+    ],
+    [
+      `{ price: { ${hook}, max: 1 sat, timeout: 11s } }`,
+      /timeout: expected a time like "500ms" or "2s", ten seconds at most/,
+    ],
+    [`{ price: { ${hook}, max: 1 sat, headers: [cookie] } }`, /headers without secrets/],
+    [`{ price: { ${hook}, max: 1 sat }, pass: 1d }`, /pass: needs one price for all requests/],
+    [`{ price: { ${hook}, max: 9 sat }, budget: 8 sat }`, /budget: expected at least the price of one call/],
+    [`{ price: { ${metered()} } }`, /price: `metered` goes with a `budget`/],
+    [`{ price: { ${metered()} }, uses: 3 }`, /`metered` goes with a `budget`/],
+    [`{ price: { ${metered(', max: 4 sat')} }, budget: 9 sat }`, /max: expected at least `estimate`/],
+    [`{ price: { ${metered(', max: 10 sat')} }, budget: 9 sat }`, /budget: expected at least/],
+    [`{ price: { ${metered()}, timeout: 1s }, budget: 9 sat }`, /timeout: goes with `hook` or `module`/],
+    [
+      '{ price: { metered: { estimate: 5 sat, report: body usage, per: 1 msat } }, budget: 9 sat }',
+      /report: expected "header/,
+    ],
+    [
+      '{ price: { metered: { estimate: 5 sat, report: header X-L402-A, per: 1 msat } }, budget: 9 sat }',
+      /another name/,
+    ],
+    [
+      '{ price: { metered: { estimate: 5 sat, report: header a, per: 0 msat } }, budget: 9 sat }',
+      /per: expected what a unit/,
+    ],
+    ['{ price: 1 sat, free: { per_client: 3/week } }', /per_client: expected how often/],
+    ['{ price: 1 sat, free: { perclient: 3/day } }', /unknown key; did you mean `per_client`/],
+    [`{ price: { hok: x } }`, /unknown key; did you mean `hook`/],
+    ['{ price: 1 sat, shadow: false }', /shadow: expected `true`, or nothing/],
+    ['{ price: 1 sat, rate: 0/min }', /rate: expected how often/],
+  ] as const)
+    assert.match(mistakes(route), expected, route)
 })

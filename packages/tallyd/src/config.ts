@@ -4,6 +4,7 @@
  */
 import { dirname, join, resolve } from 'node:path'
 import { TallyError, type Network } from 'tallystick/core'
+import type { InvoiceLimits } from 'tallystick/server'
 import { keyMistakes, mistakesOf } from './config/mistakes.ts'
 import { schema } from './config/schema.ts'
 import { misplaced } from './config/gates.ts'
@@ -12,7 +13,7 @@ import { readSource, type Mistake } from './config/source.ts'
 import type { Listen, SecretRef, StoreRef } from './config/values.ts'
 
 export { readSecret } from './config/secret.ts'
-export type { Route, Service } from './config/services.ts'
+export type { MeterSpec, PriceSource, Route, Service } from './config/services.ts'
 export type { Listen, SecretRef, StoreRef, Upstream } from './config/values.ts'
 
 export interface Config {
@@ -31,6 +32,8 @@ export interface Config {
   readonly trustedProxies: readonly Network.Network[]
   /** Where Envoy's authorisation service listens, if it does. */
   readonly grpc: Listen | undefined
+  /** Paces of unpaid invoices. */
+  readonly invoices: Required<InvoiceLimits>
   /** In the order written, which is the order they are tried in. */
   readonly services: readonly Service[]
 }
@@ -43,14 +46,14 @@ export function loadConfig(text: string, filename: string): Config {
   const names = keyMistakes(source)
   if (!parsed.success) throw invalid([...names, ...parsed.error.issues.flatMap((issue) => mistakesOf(issue, source))])
   if (names.length > 0) throw invalid(names)
-  const services = servicesOf(parsed.data, source)
+  const base = dirname(resolve(filename))
+  const services = servicesOf(parsed.data, source, base)
   const dead = unreachable(services, source)
-  const { listen, origin, lightning, key, store, grpc, trusted_proxies: trustedProxies } = parsed.data
+  const { listen, origin, lightning, key, store, grpc, invoices, trusted_proxies: trustedProxies } = parsed.data
   const wrong = [...dead, ...unmintable(services, source), ...misplaced(services, { origin, source })]
   if (origin === undefined && !isLoopback(listen.host)) wrong.push(source.mistake(['listen'], UNNAMED))
   if (wrong.length > 0) throw invalid(wrong)
 
-  const base = dirname(resolve(filename))
   const state = resolve(base, parsed.data.state)
   return {
     listen,
@@ -63,6 +66,7 @@ export function loadConfig(text: string, filename: string): Config {
     lightning: { kind: lightning },
     trustedProxies,
     grpc,
+    invoices: { perClient: invoices.per_client, total: invoices.total },
     key: key?.kind === 'file' ? { kind: 'file', path: resolve(base, key.path) } : key,
     services,
   }

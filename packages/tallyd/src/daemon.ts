@@ -16,6 +16,8 @@ import { verifyEd25519 } from './daemon/ed25519.ts'
 import { Parts } from './daemon/Parts.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
 import { startUpstream, type Upstream } from './demo/upstream.ts'
+import { withPrices } from './gateway/pricing/hook.ts'
+import { shadowNotices } from './gateway/pricing/notices.ts'
 import { createGateway, type AccessEntry, type Gateway } from './gateway/server.ts'
 import { createState, masterKey, type State } from './state.ts'
 import { forgetWallet, recordWallet, walletPlace, type WalletPlace } from './state/wallet.ts'
@@ -71,7 +73,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const wallet = await openWallet(state, network, parts)
 
   onEvent({ type: 'starting', part: 'gateway' })
-  const services = upstream ? redirect(config.services, upstream) : config.services
+  const priced = await withPrices(config.services, { clock, onTrouble })
+  const services = upstream ? redirect(priced, upstream) : priced
+  for (const text of shadowNotices(services)) onNotice(text)
   const gate = parts.use(
     createGate({
       key,
@@ -81,6 +85,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       location: locationOf(config),
       ...(config.origin !== undefined && { verifier: new URL(config.origin).host }),
       ed25519: verifyEd25519,
+      invoices: config.invoices,
       onTrouble,
     }),
   )

@@ -10,7 +10,11 @@ export function misplaced(
 ): readonly Mistake[] {
   const own = ['/authz/**', ...services.map(({ name }) => `/challenge/${name}`)].map((path) => PathPattern.parse(path))
   return services.flatMap(({ name, upstream, origin = ours, routes }) => {
-    if (!upstream) return origin === undefined ? [source.mistake(['services', name], UNNAMED, { of: 'key' })] : []
+    if (!upstream) {
+      const unnamed = origin === undefined ? [source.mistake(['services', name], UNNAMED, { of: 'key' })] : []
+      const metered = routes.filter(({ meter }) => meter)
+      return [...unnamed, ...metered.map(({ key }) => source.mistake(['services', name, 'routes', key], UNSEEN))]
+    }
     return routes
       .filter(({ pattern }) => PathPattern.subset([pattern], own))
       .map(({ key }) => source.mistake(['services', name, 'routes', key], RESERVED, { of: 'key' }))
@@ -18,4 +22,5 @@ export function misplaced(
 }
 
 const UNNAMED = 'a gate without `upstream` needs an `origin`, here or above: how clients call what it is in front of'
+const UNSEEN = '`metered` needs an `upstream`: what a proxy of yours answers is not seen here'
 const RESERVED = 'never reached: proxies in front ask there (docs/forward-auth.md)'

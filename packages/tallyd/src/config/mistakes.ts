@@ -49,10 +49,12 @@ function unionMistakes(issue: core.$ZodIssueInvalidUnion, source: Source): reado
       .at(-1)!
       .flatMap((inner) => mistakesOf({ ...inner, path: [...issue.path, ...inner.path] }, source))
   const said = issue.errors.flat().find(({ code }) => code === 'custom')
-  return [
-    source.mistake(issue.path, said?.message ?? 'expected `free`, an amount like "10 sat", or a map with `price`'),
-  ]
+  const missing = isMissing(source.value, issue.path) ? 'is missing; ' : ''
+  return [source.mistake(issue.path, missing + (said?.message ?? (issue.path.at(-1) === 'price' ? PRICE : ROUTE)))]
 }
+
+const ROUTE = 'expected `free`, an amount like "10 sat", or a map with `price`'
+const PRICE = 'expected `free`, an amount like "10 sat", or a map with `hook`, `module` or `metered`'
 
 function unknownKey(key: string, path: Path): string {
   const known = knownKeys(path)

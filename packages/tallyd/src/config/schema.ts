@@ -5,15 +5,20 @@
  */
 import { Amount, msats, Network, TallyError, type Msat } from 'tallystick/core'
 import * as z from 'zod'
+import { parsePer, parseReport } from './report.ts'
 import {
   parseDuration,
   parseGrant,
+  parseHeaderName,
+  parseHook,
   parseListen,
   parseOrigin,
+  parseRate,
   parseSecretRef,
   parseSize,
   parseStore,
   parseUpstream,
+  parseWait,
 } from './values.ts'
 
 /** A text in one of our small languages. `expected` is said of anything that is not text. */
@@ -79,9 +84,87 @@ const grants = z
 
 const requires = z.enum(['seal', 'key'], { error: 'expected `seal` or `key`' })
 
+const rate = text('expected how often, like "60/min"', parseRate)
+const amount = text(AMOUNT, readPrice)
+const REPORT = 'expected how the upstream reports usage, like "header x-usage"'
+
+const metered = z
+  .strictObject({
+    estimate: amount.describe('What a call takes before it runs, and what stays when nobody learns what it came to.'),
+    max: amount.optional().describe('The most that a call takes, where the balance has it. Default: `estimate`.'),
+    report: text(REPORT, parseReport).describe(
+      'Where the response says what was used: `header NAME`, `trailer NAME`, or `body /usage/total_tokens`, a JSON pointer ' +
+        'into a JSON body or the events of a stream.',
+    ),
+    per: text('expected what a unit costs, like "20 msat"', parsePer).describe(
+      'What a unit costs, `20 msat`, or so many units, `5 sat/1000`.',
+    ),
+  })
+  .check((context) => {
+    const { estimate, max = estimate } = context.value
+    if (max < estimate)
+      context.issues.push({ code: 'custom', input: undefined, path: ['max'], message: 'expected at least `estimate`' })
+  })
+
+const asked = z
+  .strictObject({
+    hook: text('expected an address like "http://127.0.0.1:9000/price"', parseHook)
+      .optional()
+      .describe('Asked by POST with JSON: service, route, method, path, query, headers. Answers `{"msat": 1500}`.'),
+    module: z
+      .string({ error: 'expected a file like "./price.mjs"' })
+      .min(1, { error: 'expected a file like "./price.mjs"' })
+      .optional()
+      .describe(
+        'A file that exports a function `price`, which is given the same and returns the same, or a promise of it.',
+      ),
+    max: amount.optional().describe('The most it may answer. Required with `hook` and `module`.'),
+    timeout: text('expected a time like "500ms"', parseWait)
+      .optional()
+      .describe(
+        'How long it may take. Default: `500ms`. Later, and for any answer that is no price, nothing is sold: 503.',
+      ),
+    headers: z
+      .array(text('expected names of headers like [x-tier]', parseHeaderName), {
+        error: 'expected a list of header names',
+      })
+      .optional()
+      .describe('Headers of the request that it is told.'),
+    metered: metered.optional().describe('Charge an estimate, then what the upstream reports. Goes with `budget`.'),
+  })
+  .check((context) => {
+    const { hook, module, max, timeout, headers, metered } = context.value
+    const mistake = (path: string[], message: string): void => {
+      context.issues.push({ code: 'custom', input: undefined, path, message })
+    }
+    const given = Object.entries({ hook, module, metered }).filter(([, value]) => value !== undefined)
+    if (given.length !== 1) mistake([], 'expected one of `hook`, `module` and `metered`')
+    else if (!metered && max === undefined) mistake(['max'], 'is missing; expected an amount like "10 sat"')
+    if (metered)
+      for (const [key, value] of Object.entries({ max, timeout, headers }))
+        if (value !== undefined) mistake([key], 'goes with `hook` or `module`; `metered` has a `max` of its own')
+  })
+
+const free = z.strictObject({
+  per_client: rate.describe(
+    'Calls for nothing for each client address (IPv6: each /64), like `3/day`. Days are those of UTC.',
+  ),
+  total: rate.optional().describe('And no more than so many for all clients together.'),
+})
+
 const priced = z
   .strictObject({
-    price: text(AMOUNT, readPrice).describe('Price of one call: `10 sat` or `1500 msat`.'),
+    price: z
+      .union([z.literal('free'), amount, asked])
+      .describe('Price of one call: `10 sat`, `1500 msat`, `free`, or a map that says how it is found.'),
+    free: free.optional().describe('Calls for nothing, before there is a price.'),
+    rate: rate
+      .optional()
+      .describe('Requests of one client to this route, like `60/min`; overrides that of the service.'),
+    shadow: z
+      .literal(true, { error: 'expected `true`, or nothing' })
+      .optional()
+      .describe('Decide, log and say what would be answered, and let every request through for nothing.'),
     uses: z
       .int({ error: 'expected a whole number of calls, 1 or more' })
       .min(1, { error: 'expected a whole number of calls, 1 or more' })
@@ -96,17 +179,30 @@ const priced = z
     requires: requires.optional().describe('What tokens must come with here; overrides that of the service.'),
   })
   .check((context) => {
-    const { price, uses, budget, pass, expires } = context.value
+    const { price, rate: _, ...sold } = context.value
+    const { uses, budget, pass, expires } = sold
     const mistake = (key: string, message: string): void => {
       context.issues.push({ code: 'custom', input: undefined, path: [key], message })
+    }
+    if (price === 'free') {
+      for (const [key, value] of Object.entries(sold))
+        if (value !== undefined) mistake(key, 'conflicts with `price: free`: nothing is sold here')
+      return
     }
     const modes = Object.entries({ uses, budget, pass }).filter(([, value]) => value !== undefined)
     for (const [key] of modes.slice(1))
       mistake(key, `conflicts with \`${modes[0]![0]}\`: a route sells one of uses, budget, pass`)
     if (pass !== undefined && expires !== undefined)
       mistake('expires', 'conflicts with `pass`, which says how long it lasts')
-    if (budget !== undefined && budget < price) mistake('budget', 'expected at least the price of one call')
-    if (uses !== undefined && !isAmount(price * BigInt(uses))) mistake('uses', 'price × uses is more than there can be')
+    const asking = typeof price === 'object' ? price : undefined
+    const most = asking?.metered ? (asking.metered.max ?? asking.metered.estimate) : (asking?.max ?? price)
+    if (asking?.metered && budget === undefined)
+      mistake('price', '`metered` goes with a `budget`, which it is drawn from')
+    if (asking && pass !== undefined) mistake('pass', 'needs one price for all requests')
+    // The price itself is what is wrong.
+    if (typeof most === 'object') return
+    if (budget !== undefined && budget < most) mistake('budget', 'expected at least the price of one call')
+    if (uses !== undefined && !isAmount(most * BigInt(uses))) mistake('uses', 'price × uses is more than there can be')
   })
 
 const route = z.union([
@@ -149,6 +245,9 @@ const service = z.strictObject({
     'Further caveats in everything that is sold, as docs/caveats.md spells them: `[rate=10/60, depth=2]`. `net=client` is ' +
       'the address that asked for the price.',
   ),
+  rate: rate
+    .optional()
+    .describe('Requests of one client address (IPv6: each /64) to this service, like `60/min`; more get 429.'),
   requires: requires
     .optional()
     .describe(
@@ -172,6 +271,12 @@ function readNetwork(value: string): Network.Network {
     throw new TallyError('CONFIG_INVALID', NETWORKS, { cause })
   }
 }
+const invoices = z.strictObject({
+  per_client: rate
+    .prefault('60/min')
+    .describe('Invoices made for one client address (IPv6: each /64) that it does not pay.'),
+  total: rate.prefault('1000/min').describe('Invoices made for all clients together that nobody pays.'),
+})
 
 export const schema = z.strictObject({
   listen: text('expected an address and a port like "127.0.0.1:8402"', parseListen)
@@ -215,6 +320,11 @@ export const schema = z.strictObject({
     .describe(
       'Address and port for `envoy.service.auth.v3.Authorization`: gRPC without TLS. Without it there is none.',
     ),
+  invoices: invoices
+    .prefault({})
+    .describe(
+      'How many unpaid invoices are made. A client beyond gets 429, all of them together 503; those paid do not count.',
+    ),
   services: z
     .record(z.string(), service)
     .refine(some('service').check, some('service').error)
@@ -225,8 +335,23 @@ export type Parsed = z.output<typeof schema>
 export type ParsedService = Parsed['services'][string]
 export type ParsedRoute = ParsedService['routes'][string]
 
-/** The keys a map may have: the file, `services.NAME`, `services.NAME.routes.KEY`. */
+/** The keys that the map at this path may have. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  const map = path.length === 0 ? schema : path.length === 2 ? service : priced
+  const [top, , , , ...under] = path
+  const inRoute = under.join('.')
+  const map =
+    top === 'invoices'
+      ? invoices
+      : path.length === 0
+        ? schema
+        : path.length === 2
+          ? service
+          : inRoute === 'price'
+            ? asked
+            : inRoute === 'price.metered'
+              ? metered
+              : inRoute === 'free'
+                ? free
+                : priced
   return Object.keys(map.shape)
 }

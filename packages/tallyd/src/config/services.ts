@@ -1,6 +1,8 @@
 /** From the checked file to services and routes in the order written, and the routes that order leaves unreachable. */
-import { Capability, Key, PathPattern, TallyError } from 'tallystick/core'
-import { mintedCaveats, type Mode, type Offer } from 'tallystick/server'
+import { resolve } from 'node:path'
+import { Capability, Key, PathPattern, TallyError, type Msat } from 'tallystick/core'
+import { mintedCaveats, type Mode, type Offer, type Rate } from 'tallystick/server'
+import type { PerUnits, Report } from './report.ts'
 import type { Parsed, ParsedRoute } from './schema.ts'
 import type { Mistake, Source } from './source.ts'
 import { parseRouteKey, type Upstream } from './values.ts'
@@ -26,11 +28,35 @@ export interface Route {
   /** With HEAD wherever there is GET. */
   readonly verbs: readonly string[]
   readonly pattern: PathPattern.PathPattern
-  /** undefined: free. */
+  /** undefined: free. Where `priceFrom` says who is asked for its price, `ask` is added when that is opened. */
   readonly offer: Offer | undefined
+  readonly priceFrom?: PriceSource
+  /** How a metered offer learns what a call came to. */
+  readonly meter?: MeterSpec
+  /** Requests of one client, and whether it is counted for this route or for the whole service. */
+  readonly rate?: Rate & { readonly of: 'route' | 'service' }
 }
 
-export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
+/** Who says what a request costs. */
+export type PriceSource = (
+  | { readonly kind: 'hook'; readonly url: string }
+  /** Absolute. */
+  | { readonly kind: 'module'; readonly path: string }
+) & {
+  readonly max: Msat
+  /** Milliseconds. */
+  readonly timeout: number
+  /** Lower case. */
+  readonly headers: readonly string[]
+}
+
+export interface MeterSpec {
+  readonly report: Report
+  readonly per: PerUnits
+}
+
+/** `base`: the directory that paths in the file are relative to. */
+export function servicesOf(parsed: Parsed, source: Source, base: string): readonly Service[] {
   return source.keys(['services']).map((name) => {
     const {
       upstream,
@@ -45,22 +71,28 @@ export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
     const routeOf = (key: string): Route => {
       const { verbs, pattern } = parseRouteKey(key)
       const terms = termsOf(routes[key]!)
-      if (terms === undefined) return { key, verbs, pattern, offer: undefined }
+      const rate = rateOf(terms.rate, all.rate)
+      if (terms.price === 'free') return { key, verbs, pattern, offer: undefined, ...rate }
       const lifetime = terms.pass ?? terms.expires ?? expires
       const grants = [...(all.grants ?? []), ...(terms.grants ?? [])]
       const requires = terms.requires ?? all.requires
+      const { offer: found, ...how } = priceOf(terms.price, base)
       const offer: Offer = {
         service: name,
         route: key,
         verbs,
         pattern: pattern.text,
-        price: terms.price,
+        ...found,
         mode: modeOf(terms),
         lifetime,
+        ...(terms.free && {
+          free: { perClient: terms.free.per_client, ...(terms.free.total && { total: terms.free.total }) },
+        }),
+        ...(terms.shadow && { shadow: true }),
         ...(grants.length > 0 && { grants }),
         ...(requires && { requires }),
       }
-      return { key, verbs, pattern, offer }
+      return { key, verbs, pattern, offer, ...how, ...rate }
     }
     return {
       name,
@@ -76,9 +108,27 @@ export function servicesOf(parsed: Parsed, source: Source): readonly Service[] {
 
 type Terms = Exclude<ParsedRoute, 'free' | bigint>
 
-function termsOf(route: ParsedRoute): Terms | undefined {
-  if (route === 'free') return undefined
-  return typeof route === 'bigint' ? { price: route } : route
+const termsOf = (route: ParsedRoute): Terms => (typeof route === 'object' ? route : { price: route })
+
+const rateOf = (own: Rate | undefined, all: Rate | undefined): Pick<Route, 'rate'> =>
+  own ? { rate: { ...own, of: 'route' } } : all ? { rate: { ...all, of: 'service' } } : {}
+
+const TIMEOUT = 500
+
+function priceOf(
+  price: Exclude<Terms['price'], 'free'>,
+  base: string,
+): Pick<Route, 'priceFrom' | 'meter'> & { readonly offer: Pick<Offer, 'price' | 'metered' | 'varies'> } {
+  if (typeof price === 'bigint') return { offer: { price } }
+  const { hook, module, metered, max, timeout = TIMEOUT, headers = [] } = price
+  if (metered) {
+    const { estimate, max: most = estimate, report, per } = metered
+    return { offer: { price: estimate, metered: { max: most } }, meter: { report, per } }
+  }
+  const how = { max: max!, timeout, headers }
+  const priceFrom: PriceSource =
+    hook === undefined ? { kind: 'module', path: resolve(base, module!), ...how } : { kind: 'hook', url: hook, ...how }
+  return { offer: { price: max!, varies: true }, priceFrom }
 }
 
 function modeOf({ uses, budget, pass }: Terms): Mode {

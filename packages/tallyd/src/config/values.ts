@@ -3,6 +3,7 @@
  * CONFIG_INVALID with "expected …" and never echoes what it was given: it may be a secret in the wrong place.
  */
 import { Caveat, PathPattern, TallyError } from 'tallystick/core'
+import type { Rate } from 'tallystick/server'
 
 const expected = (what: string): TallyError => new TallyError('CONFIG_INVALID', `expected ${what}`)
 
@@ -25,6 +26,42 @@ export function parseSize(text: string): number {
   const match = /^([1-9][0-9]{0,5}) ?([KMG]iB)$/.exec(text)
   if (!match) throw expected('a size like "64 KiB", "10 MiB" or "2 GiB"')
   return Number(match[1]) * SIZES[match[2] as keyof typeof SIZES]
+}
+
+/** "500ms" or "2s" → milliseconds, at most ten seconds: somebody waits. */
+export function parseWait(text: string): number {
+  const match = /^([1-9][0-9]{0,4})(ms|s)$/.exec(text)
+  const ms = match ? Number(match[1]) * (match[2] === 's' ? 1000 : 1) : Infinity
+  if (ms > 10_000) throw expected('a time like "500ms" or "2s", ten seconds at most')
+  return ms
+}
+
+const WINDOWS = { s: 1, min: 60, h: 3600, day: 86_400 } as const
+
+/** "60/min": so many times in a second, minute, hour or day. */
+export function parseRate(text: string): Rate {
+  const match = /^([1-9][0-9]{0,6})\/(s|min|h|day)$/.exec(text)
+  if (!match) throw expected('how often, like "60/min", "10/s", "1000/h" or "3/day"')
+  return { count: Number(match[1]), seconds: WINDOWS[match[2] as keyof typeof WINDOWS] }
+}
+
+/** The address of a price hook. */
+export function parseHook(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || !/^https?:$/.test(url.protocol) || url.hash !== '')
+    throw expected('an address like "http://127.0.0.1:9000/price"')
+  if (url.username !== '' || url.password !== '')
+    throw expected('an address without user and password: a secret is never written into this file')
+  return url.href
+}
+
+/** Names of headers that a price may depend on. */
+export function parseHeaderName(text: string): string {
+  const name = text.toLowerCase()
+  if (!/^[!#$%&'*+\-.^_`|~0-9a-z]{1,64}$/.test(name)) throw expected('names of headers like [x-tier]')
+  if (/^(?:authorization|cookie|macaroon|grpc-metadata-macaroon|l402-proof|proxy-authorization)$/.test(name))
+    throw expected('headers without secrets: credentials are told to nobody')
+  return name
 }
 
 export interface Listen {

@@ -37,10 +37,14 @@ export interface ExchangeOptions {
   readonly largest: number
   /** What the body must hash to. */
   readonly sealed: Bytes.Bytes | undefined
+  /** Headers of ours for the response: name, value, name, value. */
+  readonly extra: readonly string[]
   /** Milliseconds the upstream may be silent. */
   readonly timeout: number
   /** Never rejects. Awaited before the client hears of the failure, so that it can try again at once. */
   readonly release: () => Promise<void>
+  /** Somebody who has to see the response first. */
+  readonly between?: ((exchange: Exchange) => Sink) | undefined
   /** Called once at most: why there was no complete response. */
   readonly onFailure: (error: TallyError) => void
 }
@@ -124,6 +128,19 @@ export class Exchange implements Sink {
     }
   }
 
+  /** The response has arrived: its connection is no longer ours to cut, and may already serve another request. */
+  complete(): void {
+    this.#connection = undefined
+  }
+
+  pause(): void {
+    this.#connection?.pause()
+  }
+
+  resume(): void {
+    this.#connection?.resume()
+  }
+
   /** The client went away. */
   abort(): void {
     if (this.#over) return
@@ -165,6 +182,7 @@ export class Exchange implements Sink {
   }
 
   onEnd(last: Buffer | undefined, trailers: readonly string[]): void {
+    this.complete()
     if (this.#over) return
     if (this.#held) {
       this.#held.push(() => this.onEnd(last, trailers))
@@ -213,8 +231,9 @@ export class Exchange implements Sink {
   #connect(options: { fresh: boolean }): void {
     const { pool, inbound, head, switching } = this.#options
     this.#connection = pool.take({ unrepeatable: !this.#repeatable, ...options })
+    const sink = this.#options.between?.(this) ?? this
     const upgrades = switching !== undefined
-    this.#connection.begin(this, { method: inbound.method, head, whole: this.#sent, upgrades })
+    this.#connection.begin(sink, { method: inbound.method, head, whole: this.#sent, upgrades })
   }
 
   #sendBody(): void {
@@ -266,11 +285,11 @@ export class Exchange implements Sink {
   }
 
   #writeHead({ status, reason, headers, framing }: ResponseHead): void {
-    const { res } = this.#options
+    const { res, extra } = this.#options
     this.#endless = framing.kind === 'chunked' || framing.kind === 'close'
     // A client that was never told to go on may send its body or not: the connection has no next request.
     if (this.#continue !== undefined) res.shouldKeepAlive = false
-    res.writeHead(status, reason, headers)
+    res.writeHead(status, reason, extra.length === 0 ? headers : [...withoutOurs(headers), ...extra])
   }
 
   /** The client does not take more for now. */
@@ -322,6 +341,15 @@ export class Exchange implements Sink {
     this.#over = true
     clearTimeout(this.#continue)
   }
+}
+
+/** Where the gateway has a limit of its own, what the upstream says of another would only confuse. */
+const OURS = /^ratelimit(?:-policy)?$/i
+
+function withoutOurs(headers: readonly string[]): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2) if (!OURS.test(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!)
+  return kept
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

@@ -1,15 +1,21 @@
 /** What is known of a request under way. */
 import { TallyError, type Grant } from 'tallystick/core'
+import type { Settled } from 'tallystick/server'
 import type { Request, Response } from './client.ts'
 import type { Exchange } from './Exchange.ts'
 import type { Member, OpenKind } from './OpenSet.ts'
+import type { Bill } from './pricing/bill.ts'
 import type { Caller } from './proxies.ts'
 import type { Target } from './routes.ts'
 import type { Arrival } from './serve.ts'
 import type { Switching } from './Tunnel.ts'
 
-/** `released`: granted, and the charge given back because the work was not delivered. `refused`: by us, whatever the reason. */
-export type Decision = 'free' | 'granted' | 'released' | 'challenge' | 'refused'
+/**
+ * `released`: granted, and the charge given back because the work was not delivered. `refused`: by us, whatever the reason.
+ * `free`: without a charge, of a route that is free or as one of the calls that a client has for nothing. `shadow`: let
+ * through whatever was decided; `would` says what that was.
+ */
+export type Decision = 'free' | 'granted' | 'released' | 'challenge' | 'refused' | 'shadow'
 
 export class Visit implements Member {
   readonly req: Request
@@ -32,6 +38,13 @@ export class Visit implements Member {
   /** The body, when a caveat made us read it. */
   body: Buffer | undefined
   code: string | undefined
+  /** In shadow mode: what would have been answered. */
+  would: string | undefined
+  /** Headers of ours for the response, whoever makes it: name, value, name, value. */
+  readonly extra: string[] = []
+  /** Of a metered call. */
+  bill: Bill | undefined
+  settled: Settled | undefined
   /** Of an answer of ours. */
   bytes = 0
   readonly #clock: () => Date

@@ -1,6 +1,7 @@
 /** Which route a request means: services in order, their routes in order, the first match wins. */
 import { PathPattern } from 'tallystick/core'
 import type { Route, Service, Upstream } from '../config.ts'
+import { limitsOf, type Limit } from './pricing/limits.ts'
 import { createPool, type Pool } from './upstream/pool.ts'
 
 export interface Target {
@@ -8,6 +9,7 @@ export interface Target {
   readonly route: Route
   readonly upstream: Upstream
   readonly pool: Pool
+  readonly limit: Limit | undefined
 }
 
 /** Everything a request needs of one configuration. A request keeps the one it began with. */
@@ -20,6 +22,7 @@ export interface Routes {
 
 export function createRoutes(services: readonly Service[]): Routes {
   const pools: Pool[] = []
+  const limitOf = limitsOf(services)
   const byMethod = new Map<string, Target[]>()
   for (const service of services) {
     const { upstream } = service
@@ -30,7 +33,7 @@ export function createRoutes(services: readonly Service[]): Routes {
     for (const route of service.routes)
       for (const verb of route.verbs) {
         const targets = byMethod.get(verb)
-        const target = { service, route, upstream, pool }
+        const target = { service, route, upstream, pool, limit: limitOf(service, route) }
         if (targets) targets.push(target)
         else byMethod.set(verb, [target])
       }

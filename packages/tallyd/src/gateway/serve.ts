@@ -5,7 +5,17 @@
 import { randomUUID } from 'node:crypto'
 import { Body, Path, TallyError, type Bytes } from 'tallystick/core'
 import { callOf, sendAnswer } from 'tallystick/node'
-import { problemAnswer, type Admission, type Answer, type Call, type Offer } from 'tallystick/server'
+import {
+  problemAnswer,
+  wouldText,
+  type Admission,
+  type Answer,
+  type Call,
+  type Offer,
+  type Settled,
+  type Would,
+} from 'tallystick/server'
+import type { Route } from '../config.ts'
 import { authorityOf } from './authority.ts'
 import { BodyCheck, contentTypeOf, readBody, tooLarge } from './body.ts'
 import type { Request, Response } from './client.ts'
@@ -18,6 +28,8 @@ import { grpcAnswer, isGrpc } from './grpcAnswer.ts'
 import { readInbound, type Inbound } from './inbound.ts'
 import type { Member } from './OpenSet.ts'
 import { requestHead } from './outbound.ts'
+import { createBill, type Bill } from './pricing/bill.ts'
+import { meteredSink } from './pricing/meteredSink.ts'
 import type { CallerOf } from './proxies.ts'
 import type { Routes, Target } from './routes.ts'
 import type { Switching } from './Tunnel.ts'
@@ -46,6 +58,11 @@ export interface AccessEntry {
   readonly decision: Decision
   /** Why it was refused or failed. */
   readonly code?: string
+  /** In shadow mode: what would have been answered, as `would-402 CAPABILITY_SPENT`. */
+  readonly would?: string
+  /** Of a metered call whose usage was reported in time: what it took, and what it came to beyond what the balance had. */
+  readonly chargedMsat?: string
+  readonly shortMsat?: string
   /** The client went away before it had its response. */
   readonly aborted?: true
 }
@@ -101,7 +118,13 @@ export function createServe(options: ServeOptions): Serve {
     const { maxBody } = target.service
     if (inbound.body === 'length' && Number(inbound.length) > maxBody) throw tooLarge(maxBody)
     const { offer } = target.route
-    if (offer === undefined) {
+    const limited = target.limit?.(visit.caller.client, clock())
+    if (limited) visit.extra.push(...limited.headers)
+    if (limited?.error && !offer?.shadow) throw limited.error
+    if (limited?.error) {
+      noteShadow(visit, { status: limited.error.status, code: limited.error.code })
+      forward(visit, inbound, target, { release: nothingToRelease, sealed: undefined })
+    } else if (offer === undefined) {
       visit.decision = 'free'
       forward(visit, inbound, target, { release: nothingToRelease, sealed: undefined })
     } else void admit(visit, inbound, target, offer).catch((error: unknown) => refuse(visit, error))
@@ -121,10 +144,11 @@ export function createServe(options: ServeOptions): Serve {
   }
 
   async function answerProxy(visit: Visit): Promise<void> {
-    const { answer: reply, decision, service, route, code, release } = await authz.reply(visit.req)
+    const { answer: reply, decision, service, route, code, would, release } = await authz.reply(visit.req)
     visit.decision = decision
     visit.asked = { service, route }
     visit.code = code
+    visit.would = would
     if (!visit.res.closed && !visit.res.destroyed) return answer(visit, reply)
     await release()
     if (decision === 'granted') visit.decision = 'released'
@@ -132,18 +156,26 @@ export function createServe(options: ServeOptions): Serve {
 
   async function admit(visit: Visit, inbound: Inbound, target: Target, offer: Offer): Promise<void> {
     const admission = await gate.admit(callTo(visit, inbound), offer)
-    if (admission.kind !== 'granted') {
+    if (admission.kind === 'challenge' || admission.kind === 'refused') {
       visit.decision = admission.kind
       if (admission.kind === 'refused') visit.code = admission.error.code
       return answer(visit, isGrpc(callOf(visit.req)) ? grpcAnswer(admission.answer) : admission.answer)
     }
-    visit.decision = 'granted'
-    visit.grant = admission.grant
-    visit.standing = admission.standing
+    visit.decision = admission.kind
+    if (admission.kind === 'free') {
+      if (!admission.would) for (const [name, value] of admission.headers) visit.extra.push(name, value)
+      if (admission.would) noteShadow(visit, admission.would)
+    } else {
+      visit.grant = admission.grant
+      visit.standing = admission.standing
+      visit.bill = billOf(visit, admission, target.route)
+    }
     const release = async (): Promise<void> => {
       try {
-        await admission.release()
-        visit.decision = 'released'
+        if (visit.bill) {
+          if (!(await visit.bill.release())) return
+        } else await admission.release()
+        if (visit.decision === 'granted') visit.decision = 'released'
       } catch (error) {
         onTrouble(error)
       }
@@ -151,13 +183,28 @@ export function createServe(options: ServeOptions): Serve {
     // It went away while we asked; the upstream has seen nothing.
     if (visit.res.closed || visit.res.destroyed) return await release()
     try {
-      const sealed = admission.body
+      const sealed = admission.kind === 'granted' ? admission.body : undefined
       if (sealed && inbound.body === 'none') new BodyCheck(sealed).end()
       forward(visit, inbound, target, { release, sealed })
     } catch (error) {
       await release()
       throw error
     }
+  }
+
+  function noteShadow(visit: Visit, would: Would): void {
+    visit.decision = 'shadow'
+    visit.would = wouldText(would)
+    visit.extra.push('X-L402-Shadow', visit.would)
+  }
+
+  function billOf(visit: Visit, granted: Admission & { kind: 'granted' }, { meter, offer }: Route): Bill | undefined {
+    const { settle, release } = granted
+    if (!settle || !meter) return undefined
+    const onSettled = (settled: Settled): void => {
+      visit.settled = settled
+    }
+    return createBill({ estimate: offer!.price, per: meter.per, settle, release, onTrouble, onSettled })
   }
 
   function callTo(visit: Visit, inbound: Inbound): Call {
@@ -185,14 +232,17 @@ export function createServe(options: ServeOptions): Serve {
   function forward(
     visit: Visit,
     inbound: Inbound,
-    { service, upstream, pool }: Target,
+    { service, route, upstream, pool }: Target,
     { release, sealed }: { release: () => Promise<void>; sealed: Bytes.Bytes | undefined },
   ): void {
-    const { req, res, body: whole, caller, requestId, switching } = visit
+    const { req, res, body: whole, bill, caller, requestId, switching } = visit
     const waits = visit.waits && inbound.body !== 'none'
     const upgrades = switching !== undefined
     const from = { caller: caller!, target: req.url!, waits, requestId, upgrades }
-    const head = requestHead(inbound, upstream, from)
+    const { report } = route.meter ?? {}
+    // A body that is compressed says nothing to us.
+    const sent = bill && report?.kind === 'body' ? { ...inbound, headers: uncoded(inbound.headers) } : inbound
+    const head = requestHead(sent, upstream, from)
     const onFailure = (error: TallyError): void => {
       visit.code = error.code
     }
@@ -207,19 +257,25 @@ export function createServe(options: ServeOptions): Serve {
       switching,
       largest: service.maxBody,
       sealed,
+      extra: visit.extra,
       timeout: service.timeout * 1000,
       release,
       onFailure,
+      between:
+        bill && report && !switching
+          ? (inner) =>
+              meteredSink({ inner, bill, report, trailers: inbound.method !== 'HEAD' && req.httpVersionMinor > 0 })
+          : undefined,
     })
     visit.exchange.begin()
   }
 
   /** An answer of our own. The body of the request, if it is still coming, is of no interest any more. */
   function answer(visit: Visit, reply: Answer): void {
-    const { req, res, waits } = visit
+    const { req, res, waits, extra } = visit
     if (waits) res.shouldKeepAlive = false
     visit.bytes = Buffer.byteLength(reply.body)
-    sendAnswer(res, reply)
+    sendAnswer(res, extra.length === 0 ? reply : { ...reply, headers: [...reply.headers, ...pairs(extra)] })
     discardBody(req)
   }
 
@@ -243,7 +299,7 @@ export function createServe(options: ServeOptions): Serve {
   }
 
   function entry(visit: Visit, at: Date): AccessEntry {
-    const { req, res, target, page, asked, exchange, decision, code, requestId } = visit
+    const { req, res, target, page, asked, exchange, decision, code, would, settled, requestId } = visit
     return {
       at,
       id: requestId,
@@ -255,6 +311,9 @@ export function createServe(options: ServeOptions): Serve {
       ms: clock().getTime() - at.getTime(),
       decision,
       ...(code !== undefined && { code }),
+      ...(would !== undefined && { would }),
+      ...(settled?.left !== undefined && { chargedMsat: `${settled.charged}` }),
+      ...(settled && settled.short > 0n && { shortMsat: `${settled.short}` }),
       ...(code === undefined && !res.writableFinished && exchange?.kind !== 'tunnel' && { aborted: true }),
     }
   }
@@ -266,6 +325,7 @@ export function createServe(options: ServeOptions): Serve {
     res.once('close', () => {
       members.delete(visit)
       visit.exchange?.abort()
+      visit.bill?.over()
       if (log) log(entry(visit, at!))
       onOver(req, res)
     })
@@ -275,6 +335,15 @@ export function createServe(options: ServeOptions): Serve {
       refuse(visit, error)
     }
   }
+}
+
+const uncoded = (headers: string): string =>
+  `${headers.replace(/^accept-encoding:.*\r\n/gim, '')}Accept-Encoding: identity\r\n`
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const list: [string, string][] = []
+  for (let i = 0; i < flat.length; i += 2) list.push([flat[i]!, flat[i + 1]!])
+  return list
 }
 
 const NOTHING = Buffer.alloc(0)

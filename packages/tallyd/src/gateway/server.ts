@@ -61,7 +61,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     endTurn(req.socket)
     if (onQuiet && isQuiet()) onQuiet()
   }
-  const authz = createAuthz({ config, gate, onTrouble })
+  const authz = createAuthz({ config, gate, clock, onTrouble })
   const callerOf = createCallerOf(trustedProxies)
   const serve = createServe({
     routes: () => routes,

@@ -205,6 +205,14 @@ export const errors = {
     status: 503,
     fix: 'The Lightning node does not answer. Check that it runs and is reachable; paid credentials keep working.',
   },
+  QUOTES_EXHAUSTED: {
+    status: 503,
+    fix: 'Pay an invoice that you have, or ask again after as many seconds as `retry-after` says. Its operator: `invoices` in tally.yaml.',
+  },
+  PRICE_UNAVAILABLE: {
+    status: 503,
+    fix: 'What this costs cannot be said for now, so it is not sold. Try again later; its operator finds the reason in the log.',
+  },
   NODE_UNSUPPORTED: {
     status: 501,
     fix: 'This Lightning backend cannot do that; the message says what and which ones can.',

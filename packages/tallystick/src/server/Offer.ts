@@ -10,6 +10,8 @@ import * as Network from '../core/Network.ts'
 import { canonicalTarget } from '../core/Path.ts'
 import * as PathPattern from '../core/PathPattern.ts'
 import type { Call } from './Call.ts'
+import type { Free } from './freebies.ts'
+import type { Asked } from './prices.ts'
 
 export type Mode =
   /** N calls, prepaid: the invoice is price × N. */
@@ -27,8 +29,16 @@ export interface Offer {
   readonly verbs: readonly string[]
   /** Path pattern a `uses` or `pass` capability is bound to. */
   readonly pattern: string
-  /** Of one call. */
+  /** Of one call. With `ask` the most that it can be, and with `metered` what is charged before it runs. */
   readonly price: Msat
+  /** Asked for each request what it costs. Throws what the client is told; goes with `varies`, and not with a pass. */
+  readonly ask?: (call: Call) => Promise<Asked>
+  /** What a call comes to is known when it is over: at most `max`. Goes with a budget. */
+  readonly metered?: { readonly max: Msat }
+  /** So many calls for nothing, for those that come without a credential. */
+  readonly free?: Free
+  /** Decide, say what was decided, and let every call through without a charge. */
+  readonly shadow?: true
   /** Another request to the same route may cost more, so `uses` are bounded by what was paid for them, too. */
   readonly varies?: true
   readonly mode: Mode

@@ -7,10 +7,9 @@
  * before the predicates is cached, keyed by the whole credential text; time, path, evidence and meters are checked on every
  * request.
  */
-import { ceilSats } from '../core/Amount.ts'
+import { ceilSats, type Msat } from '../core/Amount.ts'
 import type { Bytes } from '../core/bytes.ts'
 import * as Capability from '../core/Capability.ts'
-import * as Credential from '../core/Credential.ts'
 import { TallyError } from '../core/errors.ts'
 import type { Grant } from '../core/Grant.ts'
 import type { Key } from '../core/Key.ts'
@@ -20,15 +19,18 @@ import type { Ruling, Store } from '../storage/Store.ts'
 import { challengeAnswer, priceOnlyAnswer, problemAnswer } from './answer.ts'
 import type { Answer, Call } from './Call.ts'
 import { createDesk, type Desk } from './desk.ts'
-import { createCopies } from './copies.ts'
-import { authenticateCredential, bodyOf, gatherEvidence } from './evidence.ts'
+import { createCredentials } from './credentials.ts'
+import { bodyOf, gatherEvidence } from './evidence.ts'
+import { createFreebies, type Freebie } from './freebies.ts'
 import { holderOf, sealed, type Holder } from './holder.ts'
+import { settleMetered, type Settled } from './metered.ts'
 import { invoiceAmount, wasSoldFor, type Offer } from './Offer.ts'
 import { createPayments } from './payments.ts'
-import { createQuoter } from './quote.ts'
-import { createRemembered } from './remembered.ts'
+import { createPrices } from './prices.ts'
+import { createQuoter, type InvoiceLimits } from './quote.ts'
 import { createRulings, type RestrictOptions, type RevokeOptions } from './rulings.ts'
 import { followSettlements } from './settle.ts'
+import { createShadow, firstEmpty, type Would } from './shadow.ts'
 import { spent } from './spent.ts'
 
 export type Admission =
@@ -48,6 +50,17 @@ export type Admission =
        * so whoever does compares before it acts on it.
        */
       readonly body?: Bytes | undefined
+      /** For a metered offer: what the call came to, once. Until then, and without it, the price stays charged. */
+      readonly settle?: ((cost: Msat) => Promise<Settled>) | undefined
+    }
+  /** To be served without a charge, as the offer says (`free`, `shadow`). Send `headers` with the response. */
+  | {
+      readonly kind: 'free'
+      /** In shadow mode: what would have been answered. */
+      readonly would?: Would
+      readonly headers: readonly (readonly [name: string, value: string])[]
+      /** The work is known not to have been done, so it does not count. */
+      readonly release: () => Promise<void>
     }
 
 export interface Gate extends AsyncDisposable {
@@ -71,6 +84,8 @@ export interface GateOptions {
   readonly location?: string
   /** Seconds an invoice can be paid; default 600, and at most half the life of what it buys. */
   readonly invoiceLifetime?: number
+  /** Default: 60 a minute for each client and 1,000 a minute in all, of those that nobody pays. */
+  readonly invoices?: InvoiceLimits
   /**
    * Under which authorities (host, with the port unless it is the scheme's own) clients know this server. A request that
    * was sealed for another one is refused, which is what keeps a counterfeit server from passing it on. Default: whatever
@@ -88,28 +103,34 @@ export interface GateOptions {
 
 /** Milliseconds between two times that the store is asked to forget what no longer matters. */
 const SWEEP_EVERY = 3_600_000
-/** More credentials than this in one request are somebody guessing. */
-const MOST_CREDENTIALS = 4
 
 export function createGate(options: GateOptions): Gate {
-  const { key, store, lightning, service = 'api', verifier, clock = () => new Date() } = options
+  const { key, store, lightning, service = 'api', verifier, clock = () => new Date(), invoiceLifetime = 600 } = options
   const quoter = createQuoter({
     key,
     store,
     lightning,
     clock,
-    invoiceLifetime: options.invoiceLifetime ?? 600,
+    invoiceLifetime,
     location: options.location ?? service,
+    invoices: options.invoices,
   })
   const authorities = options.authorities && new Set(options.authorities.map((name) => name.toLowerCase()))
   const payments = createPayments({ store, lightning, clock })
   const rulings = createRulings({ key, store, clock })
   const desk = createDesk({ key, store, clock, rulings, identify })
-  const verified = createRemembered()
-  const copies = createCopies(createRemembered())
+  const credentials = createCredentials({
+    key,
+    payments,
+    ed25519: options.ed25519,
+    onGood: ({ paymentHash }) => quoter.close(paymentHash),
+  })
   // Attempts are named in the order of their making: neighbours in the store's index, which makes durable charges cheaper.
   const life = crypto.randomUUID()
   let attempts = 0
+  const nextAttempt = (): string => `${life}-${(attempts++).toString(16).padStart(12, '0')}`
+  const freebies = createFreebies({ key, store, nextAttempt })
+  const prices = createPrices(clock, { holdFor: invoiceLifetime })
   const stop = new AbortController()
   const following = followSettlements({
     lightning,
@@ -139,50 +160,9 @@ export function createGate(options: GateOptions): Gate {
     )
   }
 
-  /** The first credential of the request that verifies; undefined when there is none at all. */
-  function authenticate(call: Call): Capability.Authentic | undefined | Promise<Capability.Authentic | undefined> {
-    const authorization = call.header('authorization')
-    const [text, second] = authorization
-    const known = text === undefined || second !== undefined ? undefined : (verified.find(text) ?? copies.find(text))
-    return known ?? authenticateAnew(call, authorization)
-  }
-
-  async function authenticateAnew(
-    call: Call,
-    authorization: readonly string[],
-  ): Promise<Capability.Authentic | undefined> {
-    const found = await firstGood(call)
-    // Only what the header says by itself: what came beside it belongs to this request, not to the next with this header.
-    if (found && authorization.length === 1 && besideOf(call).length === 0) {
-      const [text] = authorization as readonly [string]
-      if (found.authentic.demands.req) copies.keep(text, found.authentic)
-      else verified.keep(text, found.authentic)
-    }
-    return found?.authentic
-  }
-
-  async function firstGood(
-    call: Call,
-  ): Promise<{ readonly authentic: Capability.Authentic; readonly text: string } | undefined> {
-    const sent = { authorization: call.header('authorization'), macaroon: besideOf(call) }
-    const credentials = Credential.parse(sent).slice(0, MOST_CREDENTIALS)
-    let failure: unknown
-    for (const credential of credentials) {
-      try {
-        const authentic = await authenticateCredential(credential, { key, payments, ed25519: options.ed25519 })
-        quoter.close(authentic.paymentHash)
-        return { authentic, text: credential.macaroon }
-      } catch (error) {
-        failure ??= error
-      }
-    }
-    if (failure !== undefined) throw failure
-    return undefined
-  }
-
   /** For the desk: a credential that is good now, whatever requests it allows. */
   async function identify(call: Call): Promise<Holder | undefined> {
-    const found = await firstGood(call)
+    const found = await credentials.firstGood(call)
     if (!found) return undefined
     await store.inStep?.()
     const target = canonicalTarget(call.target)
@@ -201,10 +181,11 @@ export function createGate(options: GateOptions): Gate {
   /** Only as configured: for `host=` a Host header alone is what a stranger says. */
   const known = (call: Call): string | undefined => call.authority ?? (authorities && (authorityOf(call) || undefined))
 
-  async function challenge(call: Call, offer: Offer, error?: TallyError): Promise<Admission> {
-    if (call.mints === false || call.method === 'HEAD' || call.method === 'OPTIONS')
-      return { kind: 'challenge', answer: priceOnlyAnswer(call, ceilSats(invoiceAmount(offer)), error) }
+  async function challenge(call: Call, asked: Offer, error?: TallyError): Promise<Admission> {
     try {
+      const offer = asked.ask ? await prices.of(call, asked, { paid: false }) : asked
+      if (call.mints === false || isProbe(call))
+        return { kind: 'challenge', answer: priceOnlyAnswer(call, ceilSats(invoiceAmount(offer)), error) }
       return { kind: 'challenge', answer: challengeAnswer(call, await quoter.quote(call.client, offer), error) }
     } catch (trouble) {
       return refuse(call, trouble)
@@ -221,66 +202,98 @@ export function createGate(options: GateOptions): Gate {
     }
   }
 
-  async function charge(
-    grant: Grant,
-    req: Capability.Authentic['demands']['req'],
-    stands: () => void,
-  ): Promise<Admission | TallyError> {
+  async function charge({ grant, req, stands }: Judged, { metered }: Offer): Promise<Charged | TallyError> {
     const { charges, paymentHash } = grant
     if (charges.length === 0 && !req) return { kind: 'granted', grant, release: async () => {} }
-    const attempt = req ? sealed(req) : { key: `${life}-${(attempts++).toString(16).padStart(12, '0')}` }
+    const attempt = req ? sealed(req) : { key: nextAttempt() }
     const at = clock()
     const outcome = await store.spend({ ...attempt, paymentHash, charges, at, stands })
-    if (outcome.ok) return { kind: 'granted', grant, release: () => background(store.refund(attempt.key)) }
-    return spent(outcome, at)
+    if (!outcome.ok) return spent(outcome, at)
+    const granted = { kind: 'granted', grant, release: () => background(store.refund(attempt.key)) } as const
+    if (!metered) return granted
+    const settling = { store, attempt: attempt.key, grant, max: metered.max, clock }
+    let settled: Promise<Settled> | undefined
+    return { ...granted, settle: (cost) => (settled ??= settleMetered(settling, cost)) }
   }
 
-  async function admit(call: Call, offer: Offer): Promise<Admission> {
-    try {
-      const found = authenticate(call)
-      const good = found instanceof Promise ? await found : found
-      if (good === undefined) return await challenge(call, offer)
-      let authentic = rulings.standing(good)
-      checkRequired(authentic, offer)
-      const target = canonicalTarget(call.target)
-      const gathered = gatherEvidence(authentic, { call, target, authority: authorityOf(call), payments })
-      const evidence = gathered instanceof Promise ? await gathered : gathered
-      const body = authentic.needsBody && call.body ? await call.body() : undefined
-      const { path, query } = target
-      const stepping = store.inStep?.()
-      if (stepping) await stepping
-      // Once more: a body can be long in coming, and what is revoked meanwhile must not run.
-      authentic = rulings.standing(good)
-      const request = {
-        service: offer.service,
-        verb: call.method,
-        path,
-        query,
-        cost: offer.price,
-        now: clock(),
-        ip: call.client,
-        host: known(call),
-        verifier,
-        body,
-      }
-      const grant = Capability.authorize(authentic, request, evidence)
-      if (!wasSoldFor(authentic.caveats, offer))
-        throw new TallyError('CAVEAT_REFUSED', `the token was bought for another route than ${offer.route}`, {
-          details: { dimension: 'route' },
-        })
-      const { req } = authentic.demands
-      const outcome = await charge(grant, req, () => {
-        Capability.authorize(rulings.standing(good), request, evidence)
+  /** Whether a capability that is real allows this request, at this price. */
+  async function judge(call: Call, offer: Offer, good: Capability.Authentic): Promise<Judged> {
+    let authentic = rulings.standing(good)
+    checkRequired(authentic, offer)
+    const target = canonicalTarget(call.target)
+    const gathered = gatherEvidence(authentic, { call, target, authority: authorityOf(call), payments })
+    const evidence = gathered instanceof Promise ? await gathered : gathered
+    const body = authentic.needsBody && call.body ? await call.body() : undefined
+    const { path, query } = target
+    const stepping = store.inStep?.()
+    if (stepping) await stepping
+    // Once more: a body can be long in coming, and what is revoked meanwhile must not run.
+    authentic = rulings.standing(good)
+    const request = {
+      service: offer.service,
+      verb: call.method,
+      path,
+      query,
+      cost: offer.price,
+      now: clock(),
+      ip: call.client,
+      host: known(call),
+      verifier,
+      body,
+    }
+    // Whoever says what one request may cost at most means what it may come to.
+    const { max = offer.price } = offer.metered ?? {}
+    const judgeAt = (now: Capability.Authentic): Grant => {
+      if (max > offer.price) Capability.authorize(now, { ...request, cost: max }, evidence)
+      return Capability.authorize(now, request, evidence)
+    }
+    const grant = judgeAt(authentic)
+    if (!wasSoldFor(authentic.caveats, offer))
+      throw new TallyError('CAVEAT_REFUSED', `the token was bought for another route than ${offer.route}`, {
+        details: { dimension: 'route' },
       })
+    return { grant, req: authentic.demands.req, stands: () => void judgeAt(rulings.standing(good)) }
+  }
+
+  /** undefined: there is none, and the call has its price. */
+  async function freely(call: Call, offer: Offer): Promise<Freebie | undefined> {
+    return offer.free && !isProbe(call) ? await freebies.take(call, offer, clock()) : undefined
+  }
+
+  async function admit(call: Call, asked: Offer): Promise<Admission> {
+    if (asked.shadow) return await shadow(call, asked)
+    try {
+      const found = credentials.authenticate(call)
+      const good = found instanceof Promise ? await found : found
+      if (good === undefined) {
+        const freebie = asked.free && (await freely(call, asked))
+        return freebie ? given(freebie, background) : await challenge(call, asked)
+      }
+      const offer = asked.ask ? await prices.of(call, asked, { paid: true }) : asked
+      const judged = await judge(call, offer, good)
+      const outcome = await charge(judged, offer)
       if (outcome instanceof TallyError) throw outcome
-      if (outcome.kind !== 'granted') return outcome
-      const { release } = outcome
-      return { kind: 'granted', grant, release, standing: () => revoked(good), body: req && bodyOf(call) }
+      return { ...outcome, standing: () => revoked(good), body: judged.req && bodyOf(call) }
     } catch (error) {
-      if (TallyError.is(error) && error.status === 402) return await challenge(call, offer, error)
+      if (TallyError.is(error) && error.status === 402) return await challenge(call, asked, error)
       return refuse(call, error)
     }
   }
+
+  /** What `admit` would do, as far as it can be told without a charge, an invoice or a seal that is used up. */
+  const shadow = createShadow(async (call, asked) => {
+    const good = await credentials.authenticate(call)
+    if (good === undefined) {
+      if (await freely(call, asked)) return { status: 200, code: 'FREE' }
+      if (asked.ask) await prices.of(call, asked, { paid: false })
+      return { status: 402 }
+    }
+    const offer = asked.ask ? await prices.of(call, asked, { paid: true }) : asked
+    const { grant } = await judge(call, offer, good)
+    const empty = await firstEmpty(store, grant.charges)
+    if (empty) throw spent(empty, clock())
+    return { status: 200 }
+  })
 
   return {
     service,
@@ -296,11 +309,21 @@ export function createGate(options: GateOptions): Gate {
   }
 }
 
-/** Credentials in other headers than Authorization. */
-const besideOf = (call: Call): readonly string[] => [
-  ...call.header('macaroon'),
-  ...call.header('grpc-metadata-macaroon'),
-]
+type Charged = Omit<Extract<Admission, { kind: 'granted' }>, 'standing' | 'body'>
+
+interface Judged {
+  readonly grant: Grant
+  readonly req: Capability.Authentic['demands']['req']
+  /** Judges again by what is ruled by then. */
+  readonly stands: () => void
+}
+
+/** Link checkers and browsers ask with these; they get a price and no invoice, and nothing for nothing. */
+const isProbe = ({ method }: Call): boolean => method === 'HEAD' || method === 'OPTIONS'
+
+function given({ left, release }: Freebie, background: (work: Promise<unknown>) => Promise<void>): Admission {
+  return { kind: 'free', headers: [['X-L402-Free-Left', `${left}`]], release: () => background(release()) }
+}
 
 /** What the route asks of every capability. Whether a seal or a proof that came is good is judged with the others. */
 function checkRequired({ demands: { req, holder } }: Capability.Authentic, { route, requires }: Offer): void {

@@ -10,7 +10,7 @@ import { sim } from '../lightning/sim.ts'
 import { memoryStore } from '../storage/memory.ts'
 import type { Quote } from '../storage/Store.ts'
 import type { Offer } from './Offer.ts'
-import { createQuoter, type Quoter } from './quote.ts'
+import { createQuoter, type InvoiceLimits, type Quoter } from './quote.ts'
 
 const START = new Date('2026-11-22T12:00:00Z')
 
@@ -24,13 +24,19 @@ const offer: Offer = {
   lifetime: 3600,
 }
 
-function setup(): { quoter: Quoter; clock: { now: Date }; again: () => Quoter } {
+const MANY = { count: 100_000, seconds: 60 }
+
+function setup(invoices: InvoiceLimits = { perClient: MANY, total: MANY }): {
+  quoter: Quoter
+  clock: { now: Date }
+  again: () => Quoter
+} {
   const clock = { now: START }
   const lightning = sim({ clock: () => clock.now })
   const store = memoryStore()
   const key = Key.from('11'.repeat(32))
   const again = (): Quoter =>
-    createQuoter({ key, store, lightning, clock: () => clock.now, invoiceLifetime: 600, location: 'qr' })
+    createQuoter({ key, store, lightning, clock: () => clock.now, invoiceLifetime: 600, location: 'qr', invoices })
   return { quoter: again(), clock, again }
 }
 
@@ -87,7 +93,7 @@ test('a clock that is set back and forth never brings back a quote that is over'
 
 test('one client that floods leaves room for the others, and paying frees its own', async () => {
   const { quoter } = setup()
-  const refused = (error: unknown): boolean => TallyError.is(error) && error.code === 'NODE_UNAVAILABLE'
+  const refused = (error: unknown): boolean => TallyError.is(error) && error.code === 'QUOTES_EXHAUSTED'
   const route = (i: number): Offer => ({ ...offer, route: `GET /${i}` })
   const quotes: Quote[] = []
   await assert.rejects(async () => {
@@ -121,8 +127,28 @@ test('one customer with many addresses has the share of one', async () => {
     async () => {
       for (; quotes <= 10_000; quotes++) await quoter.quote(`2001:db8::${quotes.toString(16)}`, bound)
     },
-    { code: 'NODE_UNAVAILABLE' },
+    { code: 'QUOTES_EXHAUSTED' },
   )
   assert.equal(quotes, 5000)
   await quoter.quote('2001:db8:0:1::1', bound)
+})
+
+test('unpaid invoices have a pace, for each client and in all; a paid one no longer counts', async () => {
+  const { quoter, clock } = setup({ perClient: { count: 2, seconds: 60 }, total: { count: 5, seconds: 60 } })
+  const route = (i: number): Offer => ({ ...offer, route: `GET /${i}` })
+  const first = await quoter.quote('10.0.0.1', route(1))
+  await quoter.quote('10.0.0.1', route(2))
+  const late = { code: 'RATE_EXCEEDED', status: 429, details: { retryAfter: 30 } }
+  await assert.rejects(quoter.quote('10.0.0.1', route(3)), late)
+  assert.equal((await quoter.quote('10.0.0.1', route(1))).bolt11, first.bolt11, 'what is open is offered again')
+  quoter.close(first.paymentHash)
+  await quoter.quote('10.0.0.1', route(3))
+  await quoter.quote('10.0.0.2', route(1))
+  await quoter.quote('10.0.0.2', route(2))
+  await quoter.quote('10.0.0.3', route(1))
+  const full = { code: 'QUOTES_EXHAUSTED', status: 503, details: { retryAfter: 12 } }
+  await assert.rejects(quoter.quote('10.0.0.4', route(1)), full)
+  clock.now = later(12)
+  await quoter.quote('10.0.0.4', route(1))
+  await assert.rejects(quoter.quote('10.0.0.4', route(2)), { ...full })
 })

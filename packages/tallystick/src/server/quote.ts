@@ -15,6 +15,7 @@ import type { Receiver } from '../lightning/Lightning.ts'
 import type { Quote, Store } from '../storage/Store.ts'
 import { customerOf } from './customer.ts'
 import { invoiceAmount, mintedCaveats, NET_CLIENT, type Offer } from './Offer.ts'
+import { createPacer, tooOften, type Rate } from './pace.ts'
 
 export interface QuoterOptions {
   readonly key: Key
@@ -25,7 +26,20 @@ export interface QuoterOptions {
   readonly invoiceLifetime: number
   /** Written into macaroons as a hint; not authenticated. */
   readonly location: string
+  readonly invoices?: InvoiceLimits | undefined
 }
+
+/** How many invoices are made that nobody pays. One that is paid, or whose token was presented, no longer counts. */
+export interface InvoiceLimits {
+  /** For each client address (IPv6: each /64). */
+  readonly perClient?: Rate
+  /** For all clients together. */
+  readonly total?: Rate
+}
+
+const PER_CLIENT: Rate = { count: 60, seconds: 60 }
+const TOTAL: Rate = { count: 1000, seconds: 60 }
+const ALL = ''
 
 export interface Quoter {
   /** The open quote of this client for this offer, made if there is none. */
@@ -60,7 +74,9 @@ interface Asked {
 }
 
 export function createQuoter(options: QuoterOptions): Quoter {
-  const { key, store, clock } = options
+  const { key, store, clock, invoices = {} } = options
+  const pace = createPacer(invoices.perClient ?? PER_CLIENT)
+  const paceOfAll = createPacer(invoices.total ?? TOTAL)
   const open = new Map<string, Open>()
   const slots = new Map<string, string>()
   /** Open quotes of each customer that has any. */
@@ -103,7 +119,23 @@ export function createQuoter(options: QuoterOptions): Quoter {
     const hash = toHex(paymentHash)
     const slot = slots.get(hash)
     slots.delete(hash)
-    if (slot !== undefined) remove(slot)
+    if (slot === undefined) return
+    const customer = open.get(slot)?.customer
+    if (customer !== undefined) {
+      pace.giveBack(customer)
+      paceOfAll.giveBack(ALL)
+    }
+    remove(slot)
+  }
+
+  /** Whoever floods runs into their own limit first, and costs the others nothing. */
+  function checkPace(customer: string, now: Date): void {
+    const { ok, wait } = pace.take(customer, now)
+    if (!ok) throw tooOften('too many unpaid invoices were made for your address', wait)
+    const all = paceOfAll.take(ALL, now)
+    if (all.ok) return
+    pace.giveBack(customer)
+    throw exhausted('too many unpaid invoices were made lately', all.wait)
   }
 
   /** Not in order of expiry: offers differ in how long they stand, and clocks are set back. */
@@ -138,13 +170,21 @@ export function createQuoter(options: QuoterOptions): Quoter {
       const slot = slotOf(key, { client, offer })
       const known = open.get(slot)
       if (known && known.until > now.getTime()) return known.quote
-      if ((held.get(customerOf(client)) ?? 0) >= MOST_OPEN - open.size)
-        throw new TallyError('NODE_UNAVAILABLE', 'too many unpaid quotes are open; try again in a few minutes')
+      const customer = customerOf(client)
+      if ((held.get(customer) ?? 0) >= MOST_OPEN - open.size)
+        throw exhausted('too many unpaid invoices are open', OPEN_FOR)
+      checkPace(customer, now)
       return mint(slot, { client, offer }, now)
     },
     close,
   }
 }
+
+/** Milliseconds after which an invoice that is open now may be over. */
+const OPEN_FOR = 60_000
+
+const exhausted = (message: string, wait: number): TallyError =>
+  new TallyError('QUOTES_EXHAUSTED', message, { details: { retryAfter: Math.ceil(wait / 1000) } })
 
 /** A capability lives from its quote on, so an invoice that is paid at its last moment still buys half of that life. */
 function invoiceExpiry({ invoiceLifetime }: QuoterOptions, { lifetime }: Offer, created: Date): Date {

@@ -10,6 +10,7 @@ import { problemAnswer, type Answer, type Call } from 'tallystick/server'
 import type { Config, Service } from '../../config.ts'
 import { CREDENTIAL, toRemove, withToken } from '../credentials.ts'
 import { grpcAnswer, isGrpc } from '../grpcAnswer.ts'
+import { limitsOf } from '../pricing/limits.ts'
 import { judge, type Admits, type Allowed, type Verdict } from './judge.ts'
 import { isNginx, isQuestion, readQuestion, type Form, type Question } from './question.ts'
 import { createTrust } from './trust.ts'
@@ -20,6 +21,7 @@ export interface Reply {
   readonly service: string
   readonly route: string
   readonly code: string | undefined
+  readonly would?: string | undefined
   /** The answer did not go out. */
   readonly release: () => Promise<void>
 }
@@ -33,11 +35,13 @@ export interface Authz {
 export interface AuthzOptions {
   readonly config: Pick<Config, 'origin' | 'services' | 'trustedProxies'>
   readonly gate: Admits
+  readonly clock: () => Date
   /** For the operator: a proxy that is not configured as it should be. */
   readonly onTrouble: (error: unknown) => void
 }
 
-export function createAuthz({ config, gate, onTrouble }: AuthzOptions): Authz {
+export function createAuthz({ config, gate, clock, onTrouble }: AuthzOptions): Authz {
+  const limitOf = limitsOf(config.services)
   const gates = new Map(config.services.map((service) => [service.name, service]))
   const trust = createTrust(config.trustedProxies)
   const tell = teller(onTrouble)
@@ -57,7 +61,11 @@ export function createAuthz({ config, gate, onTrouble }: AuthzOptions): Authz {
       if (!service)
         throw new TallyError('PROXY_MISCONFIGURED', `there is no service ${question.gate} in tally.yaml to be a gate`)
       const call = callAbout(question, { sent, service, client: trust.clientOf(sent.header('x-forwarded-for')) })
-      return await answered(await judge(service, call, gate), { form: question.form, call, sent })
+      return await answered(await judge(service, call, { gate, limitOf, now: clock() }), {
+        form: question.form,
+        call,
+        sent,
+      })
     } catch (error) {
       if (TallyError.is(error) && error.code === 'PROXY_MISCONFIGURED') tell(error)
       throw error
@@ -117,6 +125,7 @@ async function answered(
       service,
       route,
       code: undefined,
+      would: verdict.would,
       release: verdict.release,
     }
   if (verdict.kind === 'allowed') {

@@ -3,8 +3,9 @@
  * becomes of it: a call is charged when it is let through, and stays charged.
  */
 import { PathPattern, Path, RequestSeal, Bytes, TallyError } from 'tallystick/core'
-import { problemAnswer, type Admission, type Answer, type Call, type Offer } from 'tallystick/server'
+import { problemAnswer, wouldText, type Admission, type Answer, type Call, type Offer } from 'tallystick/server'
 import type { Route, Service } from '../../config.ts'
+import type { limitsOf } from '../pricing/limits.ts'
 import { identityOf, type IdentityHeader } from './identity.ts'
 
 interface Asked {
@@ -15,7 +16,9 @@ interface Asked {
 
 export interface Allowed extends Asked {
   readonly kind: 'allowed'
-  readonly decision: 'free' | 'granted'
+  readonly decision: 'free' | 'granted' | 'shadow'
+  /** In shadow mode: what would have been answered. */
+  readonly would?: string | undefined
   readonly headers: readonly IdentityHeader[]
   /** For when the proxy went away before it was told. */
   readonly release: () => Promise<void>
@@ -34,13 +37,26 @@ export interface Admits {
   admit(call: Call, offer: Offer): Promise<Admission> | Admission
 }
 
+export interface JudgeOptions {
+  readonly gate: Admits
+  readonly limitOf: ReturnType<typeof limitsOf>
+  readonly now: Date
+}
+
 /** Never throws a TallyError. */
-export async function judge(service: Service, call: Call, gate: Admits): Promise<Verdict> {
+export async function judge(service: Service, call: Call, { gate, limitOf, now }: JudgeOptions): Promise<Verdict> {
   let asked: Asked = { service: service.name, route: '' }
   try {
     const { path } = Path.canonicalTarget(call.target)
     const route = routeOf(service, call.method, path)
     asked = { ...asked, route: route.key }
+    const limited = limitOf(service, route)?.(call.client, now)
+    if (limited?.error && route.offer?.shadow) {
+      const would = wouldText({ status: limited.error.status, code: limited.error.code })
+      const headers = identityOf(route.key, undefined, undefined)
+      return { ...asked, kind: 'allowed', decision: 'shadow', would, headers, release: async () => {} }
+    }
+    if (limited?.error) throw limited.error
     return { ...asked, ...(await admit(service, route, call, gate)) }
   } catch (error) {
     if (!TallyError.is(error)) throw error
@@ -83,6 +99,11 @@ async function admit(
     return { kind: 'denied', decision: 'challenge', answer: admission.answer, code: undefined }
   if (admission.kind === 'refused')
     return { kind: 'denied', decision: 'refused', answer: admission.answer, code: admission.error.code }
+  if (admission.kind === 'free') {
+    const { would, release } = admission
+    const headers = identityOf(key, undefined, undefined)
+    return { kind: 'allowed', decision: would ? 'shadow' : 'free', would: would && wouldText(would), headers, release }
+  }
   const { grant, body, release } = admission
   if (body && service.sealedBodies === 'refuse' && !isBodyless(call.method, body)) {
     await release()

@@ -147,7 +147,7 @@ function framingOf({ status, method, modern, length, coding }: FramingFacts): Fr
 
 type Kind = 'pass' | 'drop' | 'length' | 'coding' | 'connection' | 'keep-alive' | 'upgrade'
 
-/** Hop-by-hop (RFC 9110 §7.6.1), and the headers that frame. Names of upstream headers are few, so they are remembered. */
+/** Hop-by-hop (RFC 9110 §7.6.1), and the headers that frame; `X-L402-*` is for the gateway to say. Names of upstream headers are few, so they are remembered. */
 const special: Readonly<Record<string, Kind>> = {
   'content-length': 'length',
   'transfer-encoding': 'coding',
@@ -168,7 +168,7 @@ function kindOf(name: string): Kind {
   if (known !== undefined) return known
   if (!TOKEN.test(name)) throw invalid('a header name that is not a token, or a folded header line')
   const lower = name.toLowerCase()
-  const kind = Object.hasOwn(special, lower) ? special[lower]! : 'pass'
+  const kind = Object.hasOwn(special, lower) ? special[lower]! : lower.startsWith('x-l402-') ? 'drop' : 'pass'
   if (kinds.size >= MOST_NAMES) kinds.clear()
   kinds.set(name, kind)
   return kind
