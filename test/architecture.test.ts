@@ -61,7 +61,7 @@ const layers: Record<string, Layer> = {
   'feature demo': { files: ['tallyd/src/demo/'], imports: [...LIBRARY, ...BASE, 'node:', 'uqr'] },
   'config and state': {
     files: ['tallyd/src/config', 'tallyd/src/state'],
-    imports: [...LIBRARY, 'node:', 'yaml', 'zod'],
+    imports: [...LIBRARY, 'node:', 'pg', 'yaml', 'zod'],
   },
   daemon: { files: ['tallyd/src/daemon'], imports: ['tallyd/src/', ...LIBRARY, 'tallystick-ldk', 'node:'] },
   'cli/up and cli/gateway': {

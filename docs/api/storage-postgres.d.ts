@@ -1,6 +1,6 @@
 // storage/postgres.d.ts
 export type { PostgresClient, PostgresPool, PostgresResult } from './postgres/Pool.ts';
-export { postgresStore, type PostgresStoreOptions } from './postgres/store.ts';
+export { checkPostgres, postgresStore, type PostgresStoreOptions } from './postgres/store.ts';
 
 // storage/postgres/Pool.d.ts
 export interface PostgresResult {
@@ -32,3 +32,4 @@ export interface PostgresStoreOptions {
     readonly clock?: () => Date;
 }
 export declare function postgresStore(pool: PostgresPool, options?: PostgresStoreOptions): Promise<Store>;
+export declare function checkPostgres(pool: PostgresPool, options?: Pick<PostgresStoreOptions, 'key'>): Promise<number | undefined>;

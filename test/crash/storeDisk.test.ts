@@ -1,14 +1,13 @@
 /** Disks that are full, then not; read-only; and files that are damaged. What was refused is not there afterwards. */
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { mock, test, type TestContext } from 'node:test'
+import { mock, test } from 'node:test'
 import { TallyError } from 'tallystick/core'
 import type { Spend, Store } from 'tallystick/storage'
 import { sqliteJar, sqliteStore } from 'tallystick/storage/sqlite'
+import { smallDisk } from '../support/smallDisk.ts'
 import { attemptKey, cap, chargeOf, METER, now, otherMeter, purchaseOf, quoteOf } from './storeFixture.ts'
 import { newFile } from './storeRun.ts'
 
@@ -37,22 +36,6 @@ async function fill(store: Store): Promise<number> {
       return index
     }
   throw new Error('the disk never filled up')
-}
-
-/** A file system of 1 MiB, where this process may mount one. */
-function smallDisk(t: TestContext): { readonly folder: string; remount(mode: 'ro' | 'rw'): void } | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'tallystick-disk-'))
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder])
-  if (status !== 0) {
-    rmdirSync(folder)
-    t.skip('cannot mount a file system here')
-    return undefined
-  }
-  t.after(() => {
-    execFileSync('umount', [folder])
-    rmdirSync(folder)
-  })
-  return { folder, remount: (mode) => void execFileSync('mount', ['-o', `remount,${mode}`, folder]) }
 }
 
 async function checkFull(store: Store, makeRoom: () => void): Promise<void> {

@@ -75,6 +75,49 @@ test('paths are relative to the file, and defaults follow `state`', () => {
   assert.deepEqual(loadConfig(`listen: "[::1]:0"\n${text}`, 't').listen, { host: '::1', port: 0 })
 })
 
+test('a database that is shared is named without its password, with TLS unless it is this machine', () => {
+  const text = `key: env:K\n${withRoutes('GET /: free')}`
+  const load = (store: string) => loadConfig(`store: ${store}\n${text}`, '/srv/tally.yaml').store
+  const common = { kind: 'postgres', port: 5432, user: 'tally', database: 'shop' }
+  assert.deepEqual(load('postgres://tally@db.example/shop'), { ...common, host: 'db.example', tls: 'verify' })
+  assert.deepEqual(load('postgresql://tally@[::1]:6432/shop'), { ...common, host: '::1', port: 6432, tls: 'off' })
+  const socket = { ...common, host: '/var/run/postgresql', tls: 'off' }
+  assert.deepEqual(load('postgres://tally@/shop?host=/var/run/postgresql'), socket)
+  assert.deepEqual(load('{ postgres: "postgres://tally@db/shop", password: file:pw, ca: ./ca.pem }'), {
+    ...common,
+    host: 'db',
+    tls: 'verify',
+    password: { kind: 'file', path: resolve('/srv/pw') },
+    ca: resolve('/srv/ca.pem'),
+  })
+  assert.deepEqual(load('{ postgres: "postgres://tally@db/shop", tls: off }'), { ...common, host: 'db', tls: 'off' })
+
+  const wrong = (store: string): readonly string[] => mistakes(`store: ${store}\n${text}`)
+  const address = 'tally.yaml:1:8 store: expected an address like "postgres://user@host/database"'
+  for (const store of [
+    'postgres://db/shop',
+    'postgres://tally@/shop',
+    'postgres://tally@db',
+    'postgres://t@db:99999/x',
+  ])
+    assert.deepEqual(wrong(store), [address])
+  assert.match(
+    wrong('postgres://tally:hunter2@db/shop')[0]!,
+    /^tally.yaml:1:8 store: expected no password in an address/,
+  )
+  assert.match(
+    wrong('{ postgres: "postgres://t@db/x", password: hunter2 }')[0]!,
+    /^tally.yaml:1:\d+ password: expected a ref/,
+  )
+  assert.match(wrong('{ postgres: "postgres://t@db/x", passwort: env:P }')[0]!, /did you mean `password`\?/)
+  assert.match(wrong('{ password: env:P }')[0]!, /postgres: is missing; expected an address/)
+  assert.match(wrong('7')[0]!, /store: expected "sqlite:/)
+  assert.match(
+    mistakes(`store: postgres://tally@db/shop\n${withRoutes('GET /: free')}`)[0]!,
+    /^tally.yaml:1:8 store: shared by gateways, so give all of them the same `key`/,
+  )
+})
+
 test('services and routes keep the order of the file, also those whose names look like numbers', () => {
   const service = '{ upstream: http://h, routes: { GET /x: free } }'
   const text = `lightning: sim\nservices:\n  b: ${service.replace('/x', '/b')}\n  42: ${service.replace('/x', '/c')}\n  a: ${service}\n`
@@ -123,7 +166,7 @@ services:
     'tally.yaml:1:1 lightning: is missing; expected `embedded` or `sim`',
     'tally.yaml:1:1 lighting: unknown key; did you mean `lightning`?',
     'tally.yaml:2:9 listen: expected an address and a port like "127.0.0.1:8402"',
-    'tally.yaml:3:8 store: expected "sqlite:./path/to.db" or "memory"',
+    'tally.yaml:3:8 store: expected "sqlite:./path/to.db", "postgres://user@host/database" or "memory"',
     'tally.yaml:5:3 QR: expected a name of up to 64 lower-case letters, digits, ".", "_" and "-"',
     'tally.yaml:6:15 upstream: expected an origin like "http://127.0.0.1:3000" or "https://api.example.com", without a path',
     'tally.yaml:7:5 upstreams: unknown key; did you mean `upstream`?',

@@ -10,11 +10,12 @@ import { schema } from './config/schema.ts'
 import { misplaced } from './config/gates.ts'
 import { servicesOf, unmintable, unreachable, type Service } from './config/services.ts'
 import { readSource, type Mistake } from './config/source.ts'
-import type { Listen, SecretRef, StoreRef } from './config/values.ts'
+import { isLoopback, type Listen, type SecretRef, type StoreRef } from './config/values.ts'
 
 export { readSecret } from './config/secret.ts'
+export { isLoopback } from './config/values.ts'
 export type { MeterSpec, PriceSource, Route, Service } from './config/services.ts'
-export type { Listen, SecretRef, StoreRef, Upstream } from './config/values.ts'
+export type { Listen, PostgresRef, SecretRef, StoreRef, Upstream } from './config/values.ts'
 
 export interface Config {
   readonly listen: Listen
@@ -52,6 +53,7 @@ export function loadConfig(text: string, filename: string): Config {
   const { listen, origin, lightning, key, store, grpc, invoices, trusted_proxies: trustedProxies } = parsed.data
   const wrong = [...dead, ...unmintable(services, source), ...misplaced(services, { origin, source })]
   if (origin === undefined && !isLoopback(listen.host)) wrong.push(source.mistake(['listen'], UNNAMED))
+  if (store?.kind === 'postgres' && !key) wrong.push(source.mistake(['store'], KEYLESS))
   if (wrong.length > 0) throw invalid(wrong)
 
   const state = resolve(base, parsed.data.state)
@@ -59,15 +61,12 @@ export function loadConfig(text: string, filename: string): Config {
     listen,
     origin,
     state,
-    store:
-      store?.kind === 'memory'
-        ? store
-        : { kind: 'sqlite', path: resolve(base, store?.path ?? join(state, 'tally.db')) },
+    store: placed(store ?? { kind: 'sqlite', path: join(state, 'tally.db') }, base),
     lightning: { kind: lightning },
     trustedProxies,
     grpc,
     invoices: { perClient: invoices.per_client, total: invoices.total },
-    key: key?.kind === 'file' ? { kind: 'file', path: resolve(base, key.path) } : key,
+    key: key && found(key, base),
     services,
   }
 }
@@ -75,7 +74,23 @@ export function loadConfig(text: string, filename: string): Config {
 // Behind other names than our own address every sealed request would be refused, and only after it was paid for.
 const UNNAMED = 'reachable from outside, so say how clients call it: `origin: https://api.example.com`'
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
+// Made by each for itself, it would be another one for each, and none would honour what the others sold.
+const KEYLESS =
+  'shared by gateways, so give all of them the same `key`: `key: env:TALLY_KEY` or `key: file:./tally.key`'
+
+const found = (ref: SecretRef, base: string): SecretRef =>
+  ref.kind === 'file' ? { ...ref, path: resolve(base, ref.path) } : ref
+
+function placed(store: StoreRef, base: string): StoreRef {
+  if (store.kind === 'memory') return store
+  if (store.kind === 'sqlite') return { ...store, path: resolve(base, store.path) }
+  const { password, ca, ...rest } = store
+  return {
+    ...rest,
+    ...(password && { password: found(password, base) }),
+    ...(ca !== undefined && { ca: resolve(base, ca) }),
+  }
+}
 
 /** One line per mistake, in the order of the file. */
 function invalid(mistakes: readonly Mistake[]): TallyError {

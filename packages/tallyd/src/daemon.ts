@@ -8,13 +8,12 @@ import { rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Key, TallyError } from 'tallystick/core'
 import { createGate, type Gate } from 'tallystick/server'
-import { memoryStore, type Store } from 'tallystick/storage'
-import { sqliteStore } from 'tallystick/storage/sqlite'
 import { readSecret, type Config } from './config.ts'
 import { answerAdmin } from './daemon/admin.ts'
 import { verifyEd25519 } from './daemon/ed25519.ts'
 import { Parts } from './daemon/Parts.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
+import { openStore } from './daemon/store.ts'
 import { startUpstream, type Upstream } from './demo/upstream.ts'
 import { withPrices } from './gateway/pricing/hook.ts'
 import { shadowNotices } from './gateway/pricing/notices.ts'
@@ -64,8 +63,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   onEvent({ type: 'starting', part: 'store' })
   const state = await createState(config.state)
-  const store = parts.use(openStore(config))
   const key = config.key ? Key.from(readSecret(config.key, env)) : await masterKey(state)
+  const store = await openStore({ config, state, key, env, clock, parts, onTrouble })
 
   onEvent({ type: 'starting', part: 'lightning' })
   const upstream = demo ? parts.use(await startDemoUpstream(config)) : undefined
@@ -108,10 +107,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     },
     [Symbol.asyncDispose]: stop,
   }
-}
-
-function openStore({ store }: Config): Store {
-  return store.kind === 'memory' ? memoryStore() : sqliteStore(store.path)
 }
 
 /** With a network inside this process nobody else could pay, so its payer is always served. */

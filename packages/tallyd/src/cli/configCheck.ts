@@ -34,7 +34,14 @@ function table(config: Config, bold: (text: string) => string): string {
     routes.map(({ key, offer }) => [name, key, ...(offer ? terms(offer) : ['free', '-', '-', '-'])]),
   )
   const { host, port } = config.listen
-  return `${columns([head, ...rows])}\nlistens on ${host}:${port}, Lightning: ${config.lightning.kind}, state in ${config.state}\n`
+  const about = `Lightning: ${config.lightning.kind}, store: ${storeOf(config)}, state in ${config.state}`
+  return `${columns([head, ...rows])}\nlistens on ${host}:${port}, ${about}\n`
+}
+
+/** Without the user, and there is no password in it. */
+function storeOf({ store }: Config): string {
+  if (store.kind === 'sqlite') return `sqlite:${store.path}`
+  return store.kind === 'memory' ? 'memory' : `postgres://${store.host}:${store.port}/${store.database}`
 }
 
 function terms(offer: Offer): readonly string[] {
@@ -46,11 +53,13 @@ function buys({ mode }: Offer): string {
   return mode.kind === 'budget' ? 'a balance' : 'any calls'
 }
 
-function summary({ listen, state, lightning, services }: Config): object {
+function summary(config: Config): object {
+  const { listen, state, lightning, services } = config
   return {
     ok: true,
     listen,
     state,
+    store: storeOf(config),
     lightning: lightning.kind,
     services: services.map(({ name, upstream, routes }) => ({
       name,

@@ -4,7 +4,7 @@ import { access, readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { Amount, Key, TallyError } from 'tallystick/core'
-import type { Config } from '../config.ts'
+import type { Config, PostgresRef } from '../config.ts'
 import { DIRECTORY, findState, stateAt, type State } from '../state.ts'
 import { defineCommand } from './Command.ts'
 import { CONFIG_FILE, configOption, readConfig } from './configFile.ts'
@@ -53,7 +53,9 @@ async function examine(io: Io, file: string | undefined): Promise<readonly Check
     check,
     await checkDirectory(state),
     await checkKey(io, state, config),
-    await checkDatabase(path, { running }),
+    config?.store.kind === 'postgres'
+      ? await checkPostgres(io, config.store, config)
+      : await checkDatabase(path, { running }),
     await checkPort(host, port, { running }),
     checkLdk(config),
     wallet,
@@ -141,6 +143,36 @@ async function checkDatabase(path: string, { running }: { running: boolean }): P
   } catch (error) {
     const busy = TallyError.is(error) && error.code === 'STORE_BUSY'
     return busy && running ? { name, state: 'ok', found: `${path}, in use by a running tally` } : failure(name, error)
+  }
+}
+
+/** Looks, and makes nothing: not even the tables of a first start. */
+async function checkPostgres(io: Io, ref: PostgresRef, config: Config): Promise<Check> {
+  const name = 'database'
+  const [{ readSecret }, { isPlain, openPool, placeOf }, { checkPostgres }] = await Promise.all([
+    import('../config.ts'),
+    import('../state/postgres.ts'),
+    import('tallystick/storage/postgres'),
+  ])
+  try {
+    const pool = await openPool(ref, io.env)
+    pool.on('error', () => {})
+    try {
+      const version = await checkPostgres(pool, config.key && { key: Key.from(readSecret(config.key, io.env)) })
+      const made = version === undefined ? 'tables made on first start' : `schema ${version}`
+      const found = `${placeOf(ref)}, ${made}`
+      if (!isPlain(ref)) return { name, state: 'ok', found }
+      return {
+        name,
+        state: 'warn',
+        found: `${found}, not encrypted`,
+        fix: 'Remove `tls: off`, and give `ca` if need be.',
+      }
+    } finally {
+      await pool.end()
+    }
+  } catch (error) {
+    return failure(name, error)
   }
 }
 

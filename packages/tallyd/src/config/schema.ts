@@ -16,6 +16,7 @@ import {
   parseRate,
   parseSecretRef,
   parseSize,
+  parsePostgres,
   parseStore,
   parseUpstream,
   parseWait,
@@ -278,6 +279,42 @@ const invoices = z.strictObject({
   total: rate.prefault('1000/min').describe('Invoices made for all clients together that nobody pays.'),
 })
 
+const STORE = 'expected "sqlite:./path/to.db", "postgres://user@host/database" or "memory"'
+
+const postgres = z.strictObject({
+  postgres: text('expected an address like "postgres://user@host/database"', parsePostgres).describe(
+    'The same with more to say. A socket: `postgres://user@/database?host=/var/run/postgresql`.',
+  ),
+  password: text(
+    'expected a reference, "env:NAME" or "file:path": a secret is never written into this file',
+    parseSecretRef,
+  )
+    .optional()
+    .describe('The password, by reference.'),
+  ca: z
+    .string({ error: 'expected a file like "./ca.pem"' })
+    .min(1, { error: 'expected a file like "./ca.pem"' })
+    .optional()
+    .describe('Certificates, as PEM, that vouch for the server; otherwise those that Node knows.'),
+  tls: z
+    .literal('off', { error: 'expected `off`, or nothing' })
+    .optional()
+    .describe(
+      '`off`: send everything as plain text. Otherwise TLS with a verified certificate, unless the host is this one.',
+    ),
+})
+
+const store = z.union([
+  text(STORE, parseStore),
+  postgres.transform(({ postgres, password, ca, tls }) => ({
+    ...postgres,
+    ...(ca !== undefined && { tls: 'verify' as const }),
+    ...(tls && { tls }),
+    password,
+    ca,
+  })),
+])
+
 export const schema = z.strictObject({
   listen: text('expected an address and a port like "127.0.0.1:8402"', parseListen)
     .prefault('127.0.0.1:8402')
@@ -293,10 +330,11 @@ export const schema = z.strictObject({
     .min(1, { error: 'expected a directory like "./.tally"' })
     .prefault('./.tally')
     .describe('Directory for what must outlive a restart. Like every path here, relative to this file.'),
-  store: text('expected "sqlite:./path/to.db" or "memory"', parseStore)
+  store: store
     .optional()
     .describe(
-      'Where quotes and meters are kept: `sqlite:./path/to.db`, or `memory` to forget them on exit. Default: `tally.db` in `state`.',
+      'Where quotes and meters are kept: `sqlite:./path/to.db`; `postgres://user@host/database`, which several gateways share; or ' +
+        '`memory` to forget them on exit. Default: `tally.db` in `state`. See docs/storage.md.',
     ),
   lightning: z
     .enum(['embedded', 'sim'], { error: 'expected `embedded` or `sim`' })
@@ -338,6 +376,7 @@ export type ParsedRoute = ParsedService['routes'][string]
 /** The keys that the map at this path may have. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   const [top, , , , ...under] = path
+  if (top === 'store') return Object.keys(postgres.shape)
   const inRoute = under.join('.')
   const map =
     top === 'invoices'

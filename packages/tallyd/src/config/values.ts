@@ -91,14 +91,49 @@ export function parseSecretRef(text: string): SecretRef {
   throw expected('a reference, "env:NAME" or "file:path": a secret is never written into this file')
 }
 
-export type StoreRef = { readonly kind: 'memory' } | { readonly kind: 'sqlite'; readonly path: string }
+/** A PostgreSQL database. The password is somewhere else. */
+export interface PostgresRef {
+  readonly kind: 'postgres'
+  /** A name, an address, or the absolute path of the directory of a socket. */
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly database: string
+  /** Whether the certificate of the server is verified, or nothing is encrypted. */
+  readonly tls: 'verify' | 'off'
+  readonly password?: SecretRef | undefined
+  /** Of the certificates that vouch for the server; otherwise those that Node knows. */
+  readonly ca?: string | undefined
+}
+
+export type StoreRef = { readonly kind: 'memory' } | { readonly kind: 'sqlite'; readonly path: string } | PostgresRef
 
 export function parseStore(text: string): StoreRef {
   if (text === 'memory') return { kind: 'memory' }
+  if (/^postgres(?:ql)?:/.test(text)) return parsePostgres(text)
   const match = /^sqlite:([^\0\r\n]+)$/.exec(text)
   if (match) return { kind: 'sqlite', path: match[1]! }
-  throw expected('"sqlite:./path/to.db" or "memory"')
+  throw expected('"sqlite:./path/to.db", "postgres://user@host/database" or "memory"')
 }
+
+/** "postgres://user@host:5432/database", or with a socket "postgres://user@/database?host=/var/run/postgresql". */
+export function parsePostgres(text: string): PostgresRef {
+  const match =
+    /^postgres(?:ql)?:\/\/([A-Za-z0-9._-]+)(:[^@]*)?@(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*))(?::([1-9][0-9]{0,4}))?\/([A-Za-z0-9_.-]+)(?:\?host=(\/[^\s?&]+))?$/.exec(
+      text,
+    )
+  if (match?.[2] !== undefined || /^postgres(?:ql)?:\/\/[^/?]*:[^/?]*@/.test(text))
+    throw expected('no password in an address: write `password: env:NAME` or `password: file:path` beside it')
+  const host = match?.[3] ?? (match?.[4] || match?.[7])
+  const isBoth = match?.[7] !== undefined && host !== match[7]
+  const port = Number(match?.[5] ?? 5432)
+  if (!match || host === undefined || isBoth || port > 65_535)
+    throw expected('an address like "postgres://user@host/database"')
+  const tls = host.startsWith('/') || isLoopback(host) ? 'off' : 'verify'
+  return { kind: 'postgres', host, port, user: match[1]!, database: match[6]!, tls }
+}
+
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 export interface Upstream {
   /** As a URL without path: `https://api.example.com`. */

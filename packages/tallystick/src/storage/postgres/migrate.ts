@@ -37,6 +37,37 @@ export async function migrate(pool: PostgresPool, issuer: string | undefined): P
   }
 }
 
+/** What opening would find, and throw, without changing anything: the schema it has, undefined when it has none yet. */
+export async function look(pool: PostgresPool, issuer: string | undefined): Promise<number | undefined> {
+  const client = await borrow(pool)
+  try {
+    await checkDurable(client)
+    const { rows } = await client.query(FOUND)
+    if (rows[0]!['found'] === null) return undefined
+    const [about] = (await client.query('SELECT version::text, issuer FROM tally_database')).rows
+    return about && checkOurs(about, issuer)
+  } catch (error) {
+    throw failure(error, 'cannot read the database')
+  } finally {
+    giveBack(client, { broken: false })
+  }
+}
+
+const FOUND = `SELECT to_regclass('tally_database')::text AS found`
+
+function checkOurs(about: Readonly<Record<string, unknown>>, issuer: string | undefined): number {
+  const version = number(about['version'])
+  const known = optional(about['issuer'])
+  if (version > postgresMigrations.length)
+    throw new TallyError(
+      'STORE_INCOMPATIBLE',
+      `the database has schema ${version}, and this Tallystick knows ${postgresMigrations.length}`,
+    )
+  if (issuer !== undefined && known !== undefined && issuer !== known)
+    throw new TallyError('STORE_FOREIGN', 'the database counts what was sold under another master key')
+  return version
+}
+
 /** A resolved promise is on disk; with these it would not be, and a power cut would give uses back. */
 async function checkDurable(client: PostgresClient): Promise<void> {
   for (const setting of ['fsync', 'synchronous_commit']) {
@@ -52,7 +83,7 @@ async function checkDurable(client: PostgresClient): Promise<void> {
 async function makeFirst(client: PostgresClient): Promise<void> {
   try {
     // Not asked to make it where it is: that may be more than our user may do.
-    const { rows } = await client.query(`SELECT to_regclass('tally_database')::text AS found`)
+    const { rows } = await client.query(FOUND)
     if (rows[0]!['found'] === null) await client.query(FIRST)
   } catch (error) {
     if (!MADE_MEANWHILE.includes(sqlState(error) ?? '')) throw error
@@ -62,15 +93,7 @@ async function makeFirst(client: PostgresClient): Promise<void> {
 async function bringUpToDate(client: PostgresClient, issuer: string | undefined): Promise<void> {
   await client.query('INSERT INTO tally_database (id, version, rulings) VALUES (1, 0, 0) ON CONFLICT DO NOTHING')
   const { rows } = await client.query('SELECT version::text, issuer FROM tally_database FOR UPDATE')
-  const version = number(rows[0]!['version'])
-  const known = optional(rows[0]!['issuer'])
-  if (version > postgresMigrations.length)
-    throw new TallyError(
-      'STORE_INCOMPATIBLE',
-      `the database has schema ${version}, and this Tallystick knows ${postgresMigrations.length}`,
-    )
-  if (issuer !== undefined && known !== undefined && issuer !== known)
-    throw new TallyError('STORE_FOREIGN', 'the database counts what was sold under another master key')
+  const version = checkOurs(rows[0]!, issuer)
   for (const migration of postgresMigrations.slice(version)) await client.query(migration)
   await client.query('UPDATE tally_database SET version = $1, issuer = coalesce(issuer, $2)', [
     `${postgresMigrations.length}`,

@@ -19,7 +19,7 @@ import { depositing, sessionOf } from './deposits.ts'
 import { inFull } from './failure.ts'
 import { createLane, type Lane, type Sort } from './lane.ts'
 import * as ledger from './ledger.ts'
-import { migrate } from './migrate.ts'
+import { look, migrate } from './migrate.ts'
 import { ask, type PostgresPool } from './Pool.ts'
 import { loadedOf, readBatch, READ_RULINGS, readRuling } from './read.ts'
 import { createFollower, type Follower } from './rulings.ts'
@@ -43,12 +43,26 @@ export async function postgresStore(pool: PostgresPool, options: PostgresStoreOp
   const { key, node = '', clock = () => new Date() } = options
   const follower = createFollower({ pool, clock })
   try {
-    await migrate(pool, key && toHex(key.derive('issuer')))
+    await migrate(pool, issuerOf(key))
     const at = clock()
     const writer = { id: crypto.randomUUID(), commits: 0, at: at.getTime() }
     await ask(pool, ...countCommit(writer))
     follower.learn((await ask(pool, READ_RULINGS, ['0'])).rows.map(readRuling), at)
     return storeOn({ pool, follower, node, clock, writer: writer.id })
+  } catch (error) {
+    throw inFull(error)
+  }
+}
+
+const issuerOf = (key: Key | undefined): string | undefined => key && toHex(key.derive('issuer'))
+
+/** What `postgresStore` would find, and throw, without changing anything: the version of the tables, undefined before the first. */
+export async function checkPostgres(
+  pool: PostgresPool,
+  options: Pick<PostgresStoreOptions, 'key'> = {},
+): Promise<number | undefined> {
+  try {
+    return await look(pool, issuerOf(options.key))
   } catch (error) {
     throw inFull(error)
   }
