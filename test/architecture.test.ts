@@ -19,7 +19,7 @@ interface Layer {
 }
 
 const CORE = 'tallystick/src/core/'
-const PORTS = ['Lightning', 'Store', 'Jar', 'LogStore', 'WitnessStore'].map(
+const PORTS = ['Lightning', 'Store', 'Jar', 'LogStore', 'WitnessStore', 'Book'].map(
   (port) => `tallystick/src/${port === 'Lightning' ? 'lightning' : 'storage'}/${port}.ts`,
 )
 const LIBRARY = [

@@ -264,6 +264,10 @@ export declare const errors: {
         readonly status: 400;
         readonly fix: 'Log a digest of it instead.';
     };
+    readonly RECEIPT_UNAVAILABLE: {
+        readonly status: 503;
+        readonly fix: 'The log or the book of receipts cannot be written (a full disk, most likely), and nothing is sold without one. Make room; it is tried again by itself.';
+    };
     readonly BUDGET_EXCEEDED: {
         readonly status: 402;
         readonly fix: 'Raise the budget, wait for its next period, or approve the payment yourself.';
@@ -747,6 +751,7 @@ export declare function bind(macaroon: Macaroon.Macaroon, preimage: Bytes): Maca
 export declare const isBound: (macaroon: Macaroon.Macaroon) => boolean;
 export declare const preimageFor: (key: Key, tokenId: Bytes) => Bytes;
 export declare const giftFor: (key: Key, tokenId: Bytes) => Bytes;
+export declare const isGift: (key: Key, { tokenId, paymentHash }: Pick<Authentic, 'tokenId' | 'paymentHash'>) => boolean;
 export interface AuthenticateOptions {
     readonly key: Key;
     readonly preimage?: Bytes | undefined;
@@ -851,6 +856,7 @@ export declare function refusal(code: ErrorCode, placed: Omit<Placed, 'end'>, wh
 // core/Grant.d.ts
 import type { Msat } from './Amount.ts';
 import type { Bytes } from './bytes.ts';
+import type { Hand } from './Outline.ts';
 export interface Charge {
     readonly meter: string;
     readonly kind: 'uses' | 'budget' | 'rate';
@@ -867,6 +873,7 @@ export interface Grant {
     readonly tokenId: Bytes;
     readonly paymentHash: Bytes;
     readonly links: readonly string[];
+    readonly hands: readonly Hand[];
     readonly caveats: readonly string[];
     readonly expires: Date | undefined;
     readonly cost: Msat;
@@ -1251,6 +1258,7 @@ import * as canonical from './canonical.ts';
 import type { Document } from './canonical.ts';
 import type { Signer, VerifyEd25519 } from './ed25519.ts';
 import { type KindName, type Role } from './receipt/kinds.ts';
+export { caveatDigest, requestDigest, tokenDigest, type Act } from './receipt/digests.ts';
 export { kinds, SOURCES, type KindName, type Role } from './receipt/kinds.ts';
 export type { Signer, VerifyEd25519 } from './ed25519.ts';
 export { signerOf } from './ed25519.ts';
@@ -1267,20 +1275,34 @@ export interface Signature {
     readonly role: Role;
     readonly key: string;
     readonly sig: string;
+    readonly batch?: Batch | undefined;
+}
+export interface Batch {
+    readonly index: number;
+    readonly size: number;
+    readonly path: readonly string[];
 }
 export interface Envelope {
     readonly payload: string;
     readonly sigs: readonly Signature[];
 }
-export interface IssueOptions {
-    readonly signer: Signer;
+export interface DraftOptions {
     readonly id: string;
     readonly deal: string;
     readonly prev?: string | undefined;
     readonly log?: string | undefined;
     readonly now: Date;
 }
-export declare function issue(kind: KindName, fields: Document, options: IssueOptions): Envelope;
+export interface Draft {
+    readonly kind: KindName;
+    readonly payload: string;
+}
+export declare function draft(kind: KindName, fields: Document, options: DraftOptions): Draft;
+export declare const issue: (kind: KindName, fields: Document, options: DraftOptions & {
+    readonly signer: Signer;
+}) => Envelope;
+export declare const MOST_BATCH = 256;
+export declare function signAll(drafts: readonly Draft[], signer: Signer): readonly Envelope[];
 export declare function message(payload: string, role: Role, kind: string): Bytes;
 export declare function parse(payload: string): Payload;
 export declare function check(envelope: Envelope, options?: {
@@ -1293,16 +1315,19 @@ export declare function commitment({ payload, sigs: [issuer] }: Envelope, salt: 
 export declare function leaf(envelope: Envelope, salt: Bytes): Bytes;
 export declare const leafOf: (envelope: Envelope, salt: Bytes, { kind, at }: Pick<Payload, 'kind' | 'at'>) => Bytes;
 export declare function encode({ payload, sigs }: Envelope): string;
+export declare const documentOf: ({ payload, sigs }: Envelope) => Document;
 export declare function decode(text: string): Envelope;
 export declare function envelopeOf(value: canonical.Value | undefined): Envelope;
 export interface Carried {
     readonly envelope: Envelope;
     readonly salt: Bytes;
-    readonly index: bigint;
+    readonly index: number;
 }
 export declare const HEADER = "tally-receipt";
 export declare const MOST_HEADER = 3072;
 export declare function toHeader({ envelope: { payload, sigs }, salt, index }: Carried): string | undefined;
+export declare const referTo: (id: string) => string;
+export declare const referred: (text: string) => string | undefined;
 export declare function fromHeader(text: string): Carried;
 
 // core/canonical.d.ts
@@ -1433,6 +1458,18 @@ export declare const oneOf: (...values: readonly (string | number)[]) => Field;
 export declare const listOf: (field: Field, most: number) => Field;
 export declare const record: (fields: Fields) => Field;
 export declare function wrongIn(document: Document, fields: Fields): string | undefined;
+
+// core/receipt/digests.d.ts
+import { type Bytes } from '../bytes.ts';
+export declare const tokenDigest: (identifier: Bytes) => string;
+export declare const caveatDigest: (text: string) => string;
+export interface Act {
+    readonly method: string;
+    readonly authority: string;
+    readonly path: string;
+    readonly query: string;
+}
+export declare const requestDigest: ({ method, authority, path, query }: Act) => string;
 
 // core/Merkle.d.ts
 import { type Bytes } from './bytes.ts';

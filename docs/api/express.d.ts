@@ -30,6 +30,7 @@ export interface NodeResponse {
     readonly errored?: Error | null;
     readonly writableFinished: boolean;
     writeHead(status: number, headers: string[]): unknown;
+    write(chunk: never): boolean;
     end(body?: string): unknown;
     once(event: 'finish' | 'close', listener: () => void): unknown;
     destroy(error?: Error): unknown;

@@ -6,7 +6,7 @@ export interface HonoContext {
         readonly raw: Request;
     };
     readonly env: unknown;
-    readonly res: Response;
+    res: Response;
     readonly error: Error | undefined;
     set: (key: any, value: any) => void;
 }

@@ -17,6 +17,10 @@ export type { RestrictOptions, RevokeOptions } from './rulings.ts';
 export { openLog, type LogOptions, type ReceiptLog, type Resource } from './log.ts';
 export { createCosigning, type Cosigning, type CosigningOptions } from './cosigning.ts';
 export { createWitness, monitoringPath, type Witness, type WitnessOptions } from './witness.ts';
+export { attachReceipt, type AttachOptions, type WatchedResponse } from './attach.ts';
+export type { IssuerOptions } from './issuer.ts';
+export type { Alarm } from './reconcile.ts';
+export type { Delivered, Source } from './receipts.ts';
 
 // server/Call.d.ts
 import type { Body } from '../core/Body.ts';
@@ -46,9 +50,12 @@ import type { Receiver } from '../lightning/Lightning.ts';
 import type { Ruling, Store } from '../storage/Store.ts';
 import type { Answer, Call } from './Call.ts';
 import { type Desk } from './desk.ts';
+import type { IssuerOptions } from './issuer.ts';
 import { type Settled } from './metered.ts';
 import { type Offer } from './Offer.ts';
 import { type InvoiceLimits } from './quote.ts';
+import { type Delivered } from './receipts.ts';
+import { type Alarm } from './reconcile.ts';
 import { type RestrictOptions, type RevokeOptions } from './rulings.ts';
 import { type Would } from './shadow.ts';
 export type Admission = {
@@ -65,6 +72,8 @@ export type Admission = {
     readonly standing?: (() => TallyError | undefined) | undefined;
     readonly body?: Bytes | undefined;
     readonly settle?: ((cost: Msat) => Promise<Settled>) | undefined;
+    readonly headers?: readonly (readonly [name: string, value: string])[];
+    readonly delivered?: (result: Delivered) => void;
 } | {
     readonly kind: 'free';
     readonly would?: Would;
@@ -77,6 +86,7 @@ export interface Gate extends AsyncDisposable {
     readonly revoke: (options: RevokeOptions) => Promise<Ruling>;
     readonly restrict: (options: RestrictOptions) => Promise<readonly Ruling[]>;
     readonly desk: Desk;
+    readonly flush: () => Promise<void>;
 }
 export interface GateOptions {
     readonly key: Key;
@@ -89,6 +99,8 @@ export interface GateOptions {
     readonly authorities?: readonly string[];
     readonly verifier?: string;
     readonly ed25519?: Capability.VerifyEd25519;
+    readonly receipts?: Pick<IssuerOptions, 'signer' | 'log' | 'book'>;
+    readonly onAlarm?: (alarm: Alarm) => void;
     readonly clock?: () => Date;
     readonly onTrouble?: (error: TallyError) => void;
 }
@@ -166,6 +178,87 @@ export declare function createRulings(options: {
 export declare function subjectAt(tokenId: Uint8Array, { tag, link, ends }: Capability.Hand): Subject;
 export declare function handNamed(hands: readonly Capability.Hand[], name: string): Capability.Hand;
 export {};
+
+// server/issuer.d.ts
+import type { Document } from '../core/canonical.ts';
+import { TallyError } from '../core/errors.ts';
+import * as Receipt from '../core/Receipt.ts';
+import type { Book, Entry } from '../storage/Book.ts';
+import type { ReceiptLog } from './log.ts';
+export interface IssuerOptions {
+    readonly signer: Receipt.Signer;
+    readonly log: Pick<ReceiptLog, 'key' | 'append' | 'prove' | 'checkpoint'>;
+    readonly book: Book;
+    readonly clock: () => Date;
+    readonly onTrouble?: ((error: TallyError) => void) | undefined;
+}
+export interface Subject {
+    readonly deal: string;
+    readonly prev?: string | undefined;
+    readonly service: string;
+    readonly hands: Entry['hands'];
+}
+export interface Issued extends Receipt.Carried {
+    readonly id: string;
+    readonly digest: string;
+}
+export interface Issuer {
+    readonly issue: (kind: Receipt.KindName, fields: Document, subject: Subject) => Promise<Issued>;
+    readonly note: (kind: Receipt.KindName, fields: Document, subject: Subject) => void;
+    readonly trouble: () => TallyError | undefined;
+    readonly flushed: () => Promise<void>;
+}
+export declare function createIssuer({ signer, log, book, clock, onTrouble }: IssuerOptions): Issuer;
+
+// server/log.d.ts
+import { type Bytes } from '../core/bytes.ts';
+import type { Signer, VerifyEd25519 } from '../core/ed25519.ts';
+import { TallyError } from '../core/errors.ts';
+import * as LogProof from '../core/LogProof.ts';
+import * as Note from '../core/Note.ts';
+import type { LogGuard, LogStore } from '../storage/LogStore.ts';
+import { type Resource } from './log/resources.ts';
+export type { Resource } from './log/resources.ts';
+export interface LogOptions {
+    readonly store: LogStore;
+    readonly guard: LogGuard;
+    readonly origin: string;
+    readonly signer: Signer;
+    readonly ed25519?: VerifyEd25519;
+}
+export interface ReceiptLog extends AsyncDisposable {
+    readonly key: Note.VerifierKey;
+    append(entry: Bytes): Promise<{
+        readonly index: number;
+    }>;
+    readonly checkpoint: string;
+    readonly size: number;
+    prove(index: number): Promise<LogProof.LogProof>;
+    consistency(from: number, to: number): Promise<readonly Bytes[]>;
+    rootAt(size: number): Promise<Bytes>;
+    resource(path: string): Promise<Resource | undefined>;
+    published(): Promise<string>;
+    publish(checkpoint: string): Promise<void>;
+    stop(reason: TallyError): void;
+    sync(): Promise<void>;
+}
+export declare function openLog({ store, guard, origin, signer, ed25519 }: LogOptions): Promise<ReceiptLog>;
+
+// server/log/resources.d.ts
+import { type Bytes } from '../../core/bytes.ts';
+import * as Tile from '../../core/Tile.ts';
+import type { LogStore } from '../../storage/LogStore.ts';
+export interface Resource {
+    readonly body: Bytes;
+    readonly type: string;
+    readonly cache: string;
+}
+export declare function resourceOf(path: string, { store, size, checkpoint, }: {
+    readonly store: Pick<LogStore, 'tile' | 'entries'>;
+    readonly size: number;
+    readonly checkpoint: string;
+}): Promise<Resource | undefined>;
+export declare function readTile(store: Pick<LogStore, 'tile' | 'entries'>, { level, index, width }: Tile.Tile): Promise<Bytes | undefined>;
 
 // server/metered.d.ts
 import { type Msat } from '../core/Amount.ts';
@@ -321,6 +414,76 @@ export interface Quoter {
 }
 export declare function createQuoter(options: QuoterOptions): Quoter;
 
+// server/receipts.d.ts
+import { type Bytes } from '../core/bytes.ts';
+import type { TallyError } from '../core/errors.ts';
+import type { Grant } from '../core/Grant.ts';
+import * as Receipt from '../core/Receipt.ts';
+import type { Store } from '../storage/Store.ts';
+import { type Issuer, type IssuerOptions } from './issuer.ts';
+export interface Asked extends Receipt.Act {
+    readonly service: string;
+    readonly route: string;
+    readonly body?: Bytes | undefined;
+}
+export type Shown = Pick<Grant, 'tokenId' | 'paymentHash' | 'caveats' | 'links' | 'hands'>;
+export interface Delivered {
+    readonly status: number;
+    readonly digest: Bytes;
+    readonly length: number;
+    readonly mediaType?: string | undefined;
+    readonly complete: boolean;
+    readonly requestBody?: Bytes | undefined;
+}
+export interface Use {
+    readonly id: string;
+    readonly headers: readonly (readonly [name: string, value: string])[];
+    readonly delivered: (result: Delivered) => void;
+    readonly refunded: (reason?: string) => void;
+    readonly metered: (charged: bigint) => void;
+}
+export interface Receipts {
+    readonly issuer: Pick<Issuer, 'trouble' | 'flushed'>;
+    readonly granted: (grant: Shown & Pick<Grant, 'cost'>, asked: Asked, source: Source) => Promise<Use>;
+    readonly denied: (shown: Shown, asked: Asked, error: TallyError) => void;
+    readonly confirmed: (paymentHash: Bytes, payment: {
+        readonly at: Date;
+        readonly amount: bigint;
+    }) => void;
+    readonly alarmed: (paymentHash: Bytes) => void;
+}
+export type Source = (typeof Receipt.SOURCES)[number];
+export interface ReceiptsOptions extends IssuerOptions {
+    readonly store: Pick<Store, 'quoted'>;
+}
+export declare function createReceipts(options: ReceiptsOptions): Receipts;
+
+// server/reconcile.d.ts
+import { type Bytes } from '../core/bytes.ts';
+import { TallyError } from '../core/errors.ts';
+import type { InvoiceState, Receiver } from '../lightning/Lightning.ts';
+export interface Alarm {
+    readonly type: 'preimage_unsettled';
+    readonly paymentHash: string;
+    readonly state: InvoiceState['state'] | 'unknown';
+}
+export interface ReconcilerOptions {
+    readonly lightning: Pick<Receiver, 'lookupInvoice'>;
+    readonly onPaid: (paymentHash: Bytes, payment: {
+        readonly at: Date;
+        readonly amount: bigint;
+    }) => void;
+    readonly onAlarm: (alarm: Alarm, paymentHash: Bytes) => void;
+    readonly onTrouble: (error: TallyError) => void;
+    readonly later?: (work: () => void, ms: number) => Disposable;
+}
+export interface Reconciler extends Disposable {
+    readonly seen: (paymentHash: Bytes) => void;
+    readonly suspect: (paymentHash: Bytes) => boolean;
+    readonly clear: (paymentHash: Bytes) => void;
+}
+export declare function createReconciler(options: ReconcilerOptions): Reconciler;
+
 // server/shadow.d.ts
 import { type ErrorCode } from '../core/errors.ts';
 import type { Charge } from '../core/Grant.ts';
@@ -375,56 +538,6 @@ export interface FollowOptions {
 }
 export declare function followSettlements(options: FollowOptions): Promise<void>;
 
-// server/log.d.ts
-import { type Bytes } from '../core/bytes.ts';
-import type { Signer, VerifyEd25519 } from '../core/ed25519.ts';
-import { TallyError } from '../core/errors.ts';
-import * as LogProof from '../core/LogProof.ts';
-import * as Note from '../core/Note.ts';
-import type { LogGuard, LogStore } from '../storage/LogStore.ts';
-import { type Resource } from './log/resources.ts';
-export type { Resource } from './log/resources.ts';
-export interface LogOptions {
-    readonly store: LogStore;
-    readonly guard: LogGuard;
-    readonly origin: string;
-    readonly signer: Signer;
-    readonly ed25519?: VerifyEd25519;
-}
-export interface ReceiptLog extends AsyncDisposable {
-    readonly key: Note.VerifierKey;
-    append(entry: Bytes): Promise<{
-        readonly index: number;
-    }>;
-    readonly checkpoint: string;
-    readonly size: number;
-    prove(index: number): Promise<LogProof.LogProof>;
-    consistency(from: number, to: number): Promise<readonly Bytes[]>;
-    rootAt(size: number): Promise<Bytes>;
-    resource(path: string): Promise<Resource | undefined>;
-    published(): Promise<string>;
-    publish(checkpoint: string): Promise<void>;
-    stop(reason: TallyError): void;
-    sync(): Promise<void>;
-}
-export declare function openLog({ store, guard, origin, signer, ed25519 }: LogOptions): Promise<ReceiptLog>;
-
-// server/log/resources.d.ts
-import { type Bytes } from '../../core/bytes.ts';
-import * as Tile from '../../core/Tile.ts';
-import type { LogStore } from '../../storage/LogStore.ts';
-export interface Resource {
-    readonly body: Bytes;
-    readonly type: string;
-    readonly cache: string;
-}
-export declare function resourceOf(path: string, { store, size, checkpoint, }: {
-    readonly store: Pick<LogStore, 'tile' | 'entries'>;
-    readonly size: number;
-    readonly checkpoint: string;
-}): Promise<Resource | undefined>;
-export declare function readTile(store: Pick<LogStore, 'tile' | 'entries'>, { level, index, width }: Tile.Tile): Promise<Bytes | undefined>;
-
 // server/cosigning.d.ts
 import type { VerifyEd25519 } from '../core/ed25519.ts';
 import * as LogPolicy from '../core/LogPolicy.ts';
@@ -466,3 +579,30 @@ export interface Witness {
 }
 export declare const monitoringPath: (origin: string) => string;
 export declare function createWitness({ name, signer, logs, store, clock, ed25519 }: WitnessOptions): Witness;
+
+// server/attach.d.ts
+import type { Hashing } from '../core/hashing.ts';
+import type { Admission } from './gate.ts';
+export interface WatchedResponse {
+    readonly statusCode: number;
+    readonly writableFinished: boolean;
+    writeHead(status: number, ...rest: never[]): unknown;
+    write(chunk: never, ...rest: never[]): boolean;
+    end(...rest: never[]): unknown;
+    once(event: 'close', listener: () => void): unknown;
+}
+export interface AttachOptions {
+    readonly startHash?: () => Hashing;
+    readonly failed?: () => boolean;
+}
+export declare function attachReceipt(res: WatchedResponse, { headers, delivered }: Pick<Extract<Admission, {
+    kind: 'granted';
+}>, 'headers' | 'delivered'>, { startHash, failed }?: AttachOptions): void;
+
+// core/hashing.d.ts
+import type { Bytes } from './bytes.ts';
+export interface Hashing {
+    readonly update: (piece: Bytes) => void;
+    readonly digest: () => Bytes;
+}
+export declare function startSha256(): Hashing;

@@ -4,6 +4,7 @@ export { sqliteStore } from './sqlite/store.ts';
 export { sqliteLog } from './sqlite/log.ts';
 export { logGuard } from './sqlite/logGuard.ts';
 export { sqliteWitness } from './sqlite/witness.ts';
+export { sqliteBook } from './sqlite/book.ts';
 
 // storage/sqlite/jar.d.ts
 import type { Jar } from '../Jar.ts';
@@ -24,3 +25,7 @@ export declare function logGuard(path: string): LogGuard;
 // storage/sqlite/witness.d.ts
 import type { WitnessStore } from '../WitnessStore.ts';
 export declare function sqliteWitness(path: string): WitnessStore;
+
+// storage/sqlite/book.d.ts
+import type { Book } from '../Book.ts';
+export declare function sqliteBook(path: string): Book;

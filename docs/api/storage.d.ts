@@ -4,6 +4,8 @@ export type { Against, Deposit, Quote, Ruling, Session, Spend, Store } from './S
 export type { LogCommit, LogGuard, LogHead, LogStore, Signed } from './LogStore.ts';
 export type { Witnessed, WitnessStore } from './WitnessStore.ts';
 export { memoryJar, memoryStore } from './memory.ts';
+export type { Book, BookQuery, Entry, Holding } from './Book.ts';
+export { memoryBook } from './memoryBook.ts';
 
 // storage/Jar.d.ts
 import type { Msat } from '../core/Amount.ts';
@@ -190,3 +192,48 @@ import type { Jar } from './Jar.ts';
 import type { Store } from './Store.ts';
 export declare function memoryStore(): Store;
 export declare function memoryJar(): Jar;
+
+// storage/Book.d.ts
+import type { Bytes } from '../core/bytes.ts';
+import type { KindName } from '../core/Receipt.ts';
+export interface Holding {
+    readonly tag: string;
+    readonly link: string | undefined;
+}
+export interface Entry {
+    readonly id: string;
+    readonly deal: string;
+    readonly kind: KindName;
+    readonly index: number;
+    readonly at: Date;
+    readonly service: string;
+    readonly hands: readonly Holding[];
+    readonly content: {
+        readonly envelope: string;
+        readonly salt: Bytes;
+    } | undefined;
+}
+export interface BookQuery {
+    readonly agent?: string | undefined;
+    readonly link?: string | undefined;
+    readonly tag?: string | undefined;
+    readonly service?: string | undefined;
+    readonly deal?: string | undefined;
+    readonly kind?: KindName | undefined;
+    readonly since?: Date | undefined;
+    readonly until?: Date | undefined;
+    readonly after?: number | undefined;
+    readonly limit: number;
+}
+export interface Book extends AsyncDisposable {
+    keep(entries: readonly Entry[]): Promise<void>;
+    get(id: string): Promise<Entry | undefined>;
+    last(deal: string, kind: KindName): Promise<Entry | undefined>;
+    find(query: BookQuery): Promise<readonly Entry[]>;
+    drop(id: string): Promise<boolean>;
+}
+
+// storage/memoryBook.d.ts
+import type { Book } from './Book.ts';
+export declare function memoryBook(): Book;
+export declare const isNamed: (link: string | undefined, name: string) => boolean;

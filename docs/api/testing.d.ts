@@ -2,6 +2,7 @@
 export { lightningConformance, type LightningSubject } from './lightning.ts';
 export { jarConformance, type JarConformanceOptions } from './jar.ts';
 export { storeConformance, type StoreConformanceOptions } from './store.ts';
+export { bookConformance, type BookConformanceOptions } from './book.ts';
 
 // testing/lightning.d.ts
 import type { Payer, Receiver } from '../lightning/Lightning.ts';
@@ -29,3 +30,12 @@ export interface StoreConformanceOptions {
     readonly runs?: number;
 }
 export declare function storeConformance(name: string, open: () => Promise<Store>, options?: StoreConformanceOptions): void;
+
+// testing/book.d.ts
+import type { Book } from '../storage/Book.ts';
+export interface BookConformanceOptions {
+    readonly name: string;
+    readonly open: () => Book | Promise<Book>;
+    readonly reopen?: (book: Book) => Promise<Book>;
+}
+export declare function bookConformance({ name, open, reopen }: BookConformanceOptions): void;

@@ -1,6 +1,7 @@
 /** The gate as Express middleware: `app.get('/forecast', paid(gate, { price: '10 sat' }), handler)`; the grant is in `res.locals.grant`. */
 import { callOf, releaseOnFailure, sendAnswer, type NodeRequest, type NodeResponse } from './node.ts'
 import { offerFor, type PriceOptions } from './server/Offer.ts'
+import { attachReceipt } from './server/attach.ts'
 import { admitOrRefuse } from './server/refuse.ts'
 import type { Gate } from './server/gate.ts'
 
@@ -23,6 +24,7 @@ export function paid(
       const admission = await admitOrRefuse(gate, call, () => offerFor(options, gate.service, call))
       if (admission.kind !== 'granted') return sendAnswer(res, admission.answer)
       releaseOnFailure(res, admission.release)
+      attachReceipt(res, admission)
       res.locals['grant'] = admission.grant
     } catch (error) {
       return next(error)

@@ -2,6 +2,7 @@
 import type { Grant } from './core/Grant.ts'
 import { callOf, releaseOnFailure, sendAnswer, type NodeRequest, type NodeResponse } from './node.ts'
 import { offerFor, type PriceOptions } from './server/Offer.ts'
+import { attachReceipt } from './server/attach.ts'
 import { admitOrRefuse } from './server/refuse.ts'
 import type { Gate } from './server/gate.ts'
 
@@ -36,6 +37,7 @@ export function paid(
       return sendAnswer(reply.raw, admission.answer)
     }
     releaseOnFailure(reply.raw, admission.release)
+    attachReceipt(reply.raw, admission)
     grants.set(request, admission.grant)
   }
 }

@@ -2,13 +2,14 @@
 import { callOf, type NodeRequest } from './node.ts'
 import { offerFor, type PriceOptions } from './server/Offer.ts'
 import { callOfRequest, toResponse } from './server/protect.ts'
+import { receipted } from './server/receipted.ts'
 import { admitOrRefuse } from './server/refuse.ts'
 import type { Gate } from './server/gate.ts'
 
 export interface HonoContext {
   readonly req: { readonly raw: Request }
   readonly env: unknown
-  readonly res: Response
+  res: Response
   readonly error: Error | undefined
   // oxlint-disable-next-line typescript/no-explicit-any -- Hono's own `set` is generic over its variables
   set: (key: any, value: any) => void
@@ -27,6 +28,7 @@ export function paid(
     // Hono catches what a handler throws and leaves it here. A caller who went away may be the reason, and stays charged.
     const failed = c.error !== undefined || c.res.status >= 500
     if (failed && !c.req.raw.signal.aborted) await admission.release()
+    c.res = receipted(c.res, admission)
   }
 }
 

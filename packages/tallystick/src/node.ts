@@ -1,5 +1,6 @@
 /** The gate in front of a plain `node:http` handler, and the two translations every Node framework shares. */
 import type { Grant } from './core/Grant.ts'
+import { attachReceipt } from './server/attach.ts'
 import { admitOrRefuse } from './server/refuse.ts'
 import { offerFor, type PriceOptions } from './server/Offer.ts'
 import type { Answer, Call } from './server/Call.ts'
@@ -21,6 +22,7 @@ export interface NodeResponse {
   readonly errored?: Error | null
   readonly writableFinished: boolean
   writeHead(status: number, headers: string[]): unknown
+  write(chunk: never): boolean
   end(body?: string): unknown
   once(event: 'finish' | 'close', listener: () => void): unknown
   destroy(error?: Error): unknown
@@ -82,6 +84,7 @@ export function paid<Req extends NodeRequest, Res extends NodeResponse>(
     const admission = await admitOrRefuse(gate, call, () => offerFor(options, gate.service, call))
     if (admission.kind !== 'granted') return sendAnswer(res, admission.answer)
     releaseOnFailure(res, admission.release)
+    attachReceipt(res, admission)
     try {
       await handler(req, res, admission.grant)
     } catch (error) {

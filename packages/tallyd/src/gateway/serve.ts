@@ -2,10 +2,11 @@
  * One request, from its arrival to its line in the access log: found to have one meaning, matched, admitted if the
  * route has a price, passed on. Policy is matched on, and the upstream is sent, the very same target string.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { Body, Path, TallyError, type Bytes } from 'tallystick/core'
 import { callOf, sendAnswer } from 'tallystick/node'
 import {
+  attachReceipt,
   problemAnswer,
   wouldText,
   type Admission,
@@ -185,6 +186,8 @@ export function createServe(options: ServeOptions): Serve {
     try {
       const sealed = admission.kind === 'granted' ? admission.body : undefined
       if (sealed && inbound.body === 'none') new BodyCheck(sealed).end()
+      if (admission.kind === 'granted')
+        attachReceipt(visit.res, admission, { startHash, failed: () => visit.code !== undefined })
       forward(visit, inbound, target, { release, sealed })
     } catch (error) {
       await release()
@@ -344,6 +347,12 @@ function pairs(flat: readonly string[]): [string, string][] {
   const list: [string, string][] = []
   for (let i = 0; i < flat.length; i += 2) list.push([flat[i]!, flat[i + 1]!])
   return list
+}
+
+/** The platform's own. */
+function startHash(): { update: (piece: Bytes.Bytes) => void; digest: () => Bytes.Bytes } {
+  const hash = createHash('sha256')
+  return { update: (piece) => void hash.update(piece), digest: () => hash.digest() }
 }
 
 const NOTHING = Buffer.alloc(0)

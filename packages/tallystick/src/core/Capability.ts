@@ -159,6 +159,10 @@ export const preimageFor = (key: Key, tokenId: Bytes): Bytes => key.derive('prei
 /** For a token that its issuer gives away: no invoice has this preimage, so there is no payment to wait for. */
 export const giftFor = (key: Key, tokenId: Bytes): Bytes => key.derive('gift', tokenId)
 
+/** Whether it was given away, and not sold. */
+export const isGift = (key: Key, { tokenId, paymentHash }: Pick<Authentic, 'tokenId' | 'paymentHash'>): boolean =>
+  isOf(giftFor(key, tokenId), paymentHash)
+
 const isOf = (preimage: Bytes, paymentHash: Bytes): boolean => equalConstantTime(sha256(preimage), paymentHash)
 
 export interface AuthenticateOptions {
@@ -217,7 +221,7 @@ export function authenticate(macaroon: Macaroon.Macaroon, options: AuthenticateO
     hands: handsOf(key, tokenId, steps),
     ends: discharged.length === 0 ? ends : new Map(ends).set('', Math.min(ends.get('') ?? Infinity, ...discharged)),
     demands,
-    given: demands.paid !== undefined && isOf(giftFor(key, tokenId), paymentHash),
+    given: demands.paid !== undefined && isGift(key, { tokenId, paymentHash }),
     needsBody: conditions.some(({ caveat }) => caveat.room.needsBody?.(caveat.value)),
   }
   // A discharge is bound to one copy, and says nothing of the next.
@@ -323,13 +327,22 @@ export function checkNarrowing(caveats: readonly Caveat.Caveat[]): readonly Plac
  * PAYMENT_UNSETTLED, SEAL_INVALID or HOLDER_UNPROVEN. That a sealed copy comes once, and charging, is left to the caller.
  */
 export function authorize(authentic: Authentic, action: Action, evidence: Evidence = {}): Grant {
-  const { tokenId, paymentHash, caveats, links, conditions, meters, ends, demands } = authentic
+  const { tokenId, paymentHash, caveats, links, hands, conditions, meters, ends, demands } = authentic
   for (const { caveat } of conditions)
     if (caveat.room.refusal(caveat.value, action) !== undefined) throw explain(conditions, action)
   checkEvidence(demands, action.now, evidence)
   const expires = dateOf(Math.min(ends.get(action.service) ?? Infinity, ends.get('') ?? Infinity))
   const charges = meters.map((meter) => chargeOf(meter, action))
-  return { tokenId, paymentHash, links, caveats, expires, cost: action.cost, charges } as Unbranded<Grant> as Grant
+  return {
+    tokenId,
+    paymentHash,
+    links,
+    hands,
+    caveats,
+    expires,
+    cost: action.cost,
+    charges,
+  } as Unbranded<Grant> as Grant
 }
 
 /** Expiry first, wherever it stands: it is what a fresh quote can mend. */

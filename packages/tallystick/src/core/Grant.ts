@@ -4,6 +4,7 @@
  */
 import type { Msat } from './Amount.ts'
 import type { Bytes } from './bytes.ts'
+import type { Hand } from './Outline.ts'
 
 /** What the store must take from one meter before the request may be served. */
 export interface Charge {
@@ -32,6 +33,8 @@ export interface Grant {
   readonly paymentHash: Bytes
   /** Names of the hands it went through, outermost first, as each giver wrote them. */
   readonly links: readonly string[]
+  /** The same with what a revocation or an audit names them by; the issuer's own first. */
+  readonly hands: readonly Hand[]
   /** All caveats, as text, in order; a preimage is left out. */
   readonly caveats: readonly string[]
   /** The earliest expiry in the chain, undefined when it has none. */

@@ -118,8 +118,44 @@ describe('a receipt', () => {
     assert.throws(() => Receipt.countersign(envelope, 'service', service), TypeError)
   })
 
+  test('may share one signature with others that are issued at once', () => {
+    for (const size of [2, 3, 5, 64, Receipt.MOST_BATCH]) {
+      const drafts = Array.from({ length: size }, (_, i) =>
+        Receipt.draft('refund', { of: HASH }, { ...options, id: i.toString(16).padStart(32, '0') }),
+      )
+      const envelopes = Receipt.signAll(drafts, service)
+      assert.equal(new Set(envelopes.map(({ sigs }) => sigs[0]!.sig)).size, 1)
+      for (const index of [0, size >> 1, size - 1]) {
+        const envelope = envelopes[index]!
+        assert.equal(Receipt.check(envelope).kind, 'refund')
+        assert.deepEqual(Receipt.decode(Receipt.encode(envelope)), envelope)
+        const carried = { envelope, salt, index: 7 }
+        assert.deepEqual(Receipt.fromHeader(Receipt.toHeader(carried)!), carried)
+        const [sig] = envelope.sigs
+        for (const batch of [
+          undefined,
+          { ...sig!.batch!, index: index ^ 1 },
+          { ...sig!.batch!, size: size + 1 },
+          { ...sig!.batch!, path: [] },
+        ])
+          assert.throws(
+            () => Receipt.check({ ...envelope, sigs: [{ ...sig!, batch }] }),
+            (error: unknown) => TallyError.is(error) && /^RECEIPT_(MALFORMED|INVALID)$/.test(error.code),
+          )
+      }
+    }
+    assert.throws(
+      () =>
+        Receipt.signAll(
+          [Receipt.draft('ack', least.ack, options), Receipt.draft('refund', least.refund, options)],
+          holder,
+        ),
+      TypeError,
+    )
+  })
+
   test('travels in a header, unless it is too long for one', () => {
-    const carried = { envelope: settled(), salt, index: 2n ** 40n }
+    const carried = { envelope: settled(), salt, index: 2 ** 40 }
     const header = Receipt.toHeader(carried)!
     assert.deepEqual(Receipt.fromHeader(header), carried)
     const links = Array.from({ length: 64 }, () => HASH)
@@ -169,7 +205,7 @@ describe('bad receipts', () => {
 
 test('only TallyError comes out, whatever comes in', () => {
   const good = Receipt.encode(Receipt.countersign(settled(), 'holder', holder))
-  const header = Receipt.toHeader({ envelope: settled(), salt, index: 5n })!
+  const header = Receipt.toHeader({ envelope: settled(), salt, index: 5 })!
   const attempt = (work: () => unknown): void => {
     try {
       work()

@@ -12,9 +12,12 @@ import * as Ed25519 from './ed25519.ts'
 import type { Signer, VerifyEd25519 } from './ed25519.ts'
 import { TallyError } from './errors.ts'
 import { sha256 } from './hmac.ts'
-import { wrongIn } from './receipt/fields.ts'
+import { hashLeaf, proveInclusion, root, rootOfInclusion } from './Merkle.ts'
+import { count, hex32, listOf, wrongIn } from './receipt/fields.ts'
 import { common, kindOf, type KindName, type Role } from './receipt/kinds.ts'
+import { Nodes, WIDTH } from './Tile.ts'
 
+export { caveatDigest, requestDigest, tokenDigest, type Act } from './receipt/digests.ts'
 export { kinds, SOURCES, type KindName, type Role } from './receipt/kinds.ts'
 export type { Signer, VerifyEd25519 } from './ed25519.ts'
 export { signerOf } from './ed25519.ts'
@@ -44,6 +47,15 @@ export interface Signature {
   readonly key: string
   /** 128 hex digits. */
   readonly sig: string
+  /** What is signed is a tree of so many receipts that were issued at once, and this is the way from this one to its root. */
+  readonly batch?: Batch | undefined
+}
+
+export interface Batch {
+  readonly index: number
+  readonly size: number
+  /** 64 hex digits each, as in RFC 6962 §2.1.1. */
+  readonly path: readonly string[]
 }
 
 export interface Envelope {
@@ -53,8 +65,7 @@ export interface Envelope {
   readonly sigs: readonly Signature[]
 }
 
-export interface IssueOptions {
-  readonly signer: Signer
+export interface DraftOptions {
   /** 32 hex digits, never used before. */
   readonly id: string
   /** 64 hex digits. */
@@ -65,9 +76,15 @@ export interface IssueOptions {
   readonly now: Date
 }
 
-/** Signs a new receipt. A payload that its own reader would refuse is a mistake of the program: TypeError. */
-export function issue(kind: KindName, fields: Document, options: IssueOptions): Envelope {
-  const { signer, id, deal, prev, log, now } = options
+/** What is going to be signed. */
+export interface Draft {
+  readonly kind: KindName
+  readonly payload: string
+}
+
+/** What its own reader would refuse is a mistake of the program: TypeError, as far as the spelling shows it. */
+export function draft(kind: KindName, fields: Document, options: DraftOptions): Draft {
+  const { id, deal, prev, log, now } = options
   const payload = canonical.write({
     ...fields,
     v: 1,
@@ -78,12 +95,43 @@ export function issue(kind: KindName, fields: Document, options: IssueOptions): 
     ...(log !== undefined && { log }),
     t: Math.floor(now.getTime() / 1000),
   })
-  const role = kindOf(kind)!.by
-  return {
-    payload,
-    sigs: [{ role, key: toHex(signer.publicKey), sig: toHex(signer.sign(message(payload, role, kind))) }],
-  }
+  return { kind, payload }
 }
+
+/** Writes and signs one receipt. */
+export const issue = (
+  kind: KindName,
+  fields: Document,
+  options: DraftOptions & { readonly signer: Signer },
+): Envelope => signAll([draft(kind, fields, options)], options.signer)[0]!
+
+/** As many as one signature may be for. */
+export const MOST_BATCH = WIDTH
+
+/**
+ * Signs receipts that are issued at once, all by the same role, with one signature over the root of their tree: a signature
+ * costs more than all the rest of a receipt. One alone is signed as it is.
+ */
+export function signAll(drafts: readonly Draft[], signer: Signer): readonly Envelope[] {
+  const role = kindOf(drafts[0]!.kind)!.by
+  if (drafts.length > MOST_BATCH || drafts.some(({ kind }) => kindOf(kind)!.by !== role))
+    throw new TypeError(`expected at most ${MOST_BATCH} receipts of one role`)
+  const key = toHex(signer.publicKey)
+  const messages = drafts.map(({ payload, kind }) => message(payload, role, kind))
+  if (messages.length === 1)
+    return [{ payload: drafts[0]!.payload, sigs: [{ role, key, sig: toHex(signer.sign(messages[0]!)) }] }]
+  const size = messages.length
+  const nodes = new Nodes(messages.map(hashLeaf))
+  const read = (level: number, index: number): Bytes => nodes.at(level, index)
+  const sig = toHex(signer.sign(batchMessage(role, size, root(size, read))))
+  return drafts.map(({ payload }, index) => {
+    const path = proveInclusion(index, size, read).map(toHex)
+    return { payload, sigs: [{ role, key, sig, batch: { index, size, path } }] }
+  })
+}
+
+const batchMessage = (role: Role, size: number, top: Bytes): Bytes =>
+  utf8(`l402-receipts/v1\n${role}\n${size}\n${toHex(top)}\n`)
 
 /** What is signed. The role is in it, so that a counter-signature cannot pass for the issuer's. */
 export function message(payload: string, role: Role, kind: string): Bytes {
@@ -120,12 +168,24 @@ export function check(envelope: Envelope, options: { readonly ed25519?: VerifyEd
   const by = kindOf(payload.kind)!.by
   if (!first || first.role !== by) throw malformed(`expected the ${by}'s signature first`)
   if (others.some(({ role }) => role === by)) throw malformed(`expected one signature of the ${by}`)
-  for (const { role, key, sig } of envelope.sigs)
-    if (!ed25519(fromHex(sig), message(envelope.payload, role, payload.kind), fromHex(key)))
+  for (const { role, key, sig, batch } of envelope.sigs)
+    if (!ed25519(fromHex(sig), signedBy(message(envelope.payload, role, payload.kind), role, batch), fromHex(key)))
       throw new TallyError('RECEIPT_INVALID', `the signature of the ${role} is not that of the key it names`, {
         details: { role },
       })
   return payload
+}
+
+function signedBy(single: Bytes, role: Role, batch: Batch | undefined): Bytes {
+  if (!batch) return single
+  const { index, size, path } = batch
+  try {
+    const proof = path.map((hash) => fromHex(hash))
+    return batchMessage(role, size, rootOfInclusion({ leafHash: hashLeaf(single), index, size, proof }))
+  } catch (error) {
+    if (!TallyError.is(error)) throw error
+    throw malformed('the way to the root of its batch leads nowhere', error)
+  }
 }
 
 /** One more signature over the same payload. What the log shows does not change: it commits to the issuer's alone. */
@@ -173,15 +233,21 @@ export const leafOf = (envelope: Envelope, salt: Bytes, { kind, at }: Pick<Paylo
   )
 
 export function encode({ payload, sigs }: Envelope): string {
-  return canonical.write({ payload, sigs: sigs.map(({ role, key, sig }) => ({ role, key, sig })) })
+  return canonical.write(documentOf({ payload, sigs }))
 }
+
+/** For documents that hold receipts. */
+export const documentOf = ({ payload, sigs }: Envelope): Document => ({
+  payload,
+  sigs: sigs.map(({ role, key, sig, batch }) => ({ role, key, sig, ...(batch && { batch: { ...batch } }) })),
+})
 
 /** Throws RECEIPT_MALFORMED unless it is what `encode` writes. Signatures are not checked. */
 export function decode(text: string): Envelope {
   return envelopeOf(readDocument(text, MOST_ENVELOPE))
 }
 
-/** For documents that hold receipts. */
+/** And back. Throws RECEIPT_MALFORMED. */
 export function envelopeOf(value: canonical.Value | undefined): Envelope {
   if (typeof value !== 'object' || Array.isArray(value)) throw malformed('expected an object with payload and sigs')
   const { payload, sigs, ...rest } = value as Document
@@ -192,20 +258,29 @@ export function envelopeOf(value: canonical.Value | undefined): Envelope {
 }
 
 function readSignature(value: canonical.Value): Signature {
-  const { role, key, sig, ...rest } = typeof value === 'object' ? (value as Document) : ({} as Document)
+  const { role, key, sig, batch, ...rest } = typeof value === 'object' ? (value as Document) : ({} as Document)
   if (role !== 'service' && role !== 'holder' && role !== 'delegate')
     throw malformed('expected service, holder or delegate as role')
   if (typeof key !== 'string' || !/^[0-9a-f]{64}$/.test(key)) throw malformed('expected 64 hex digits as key')
   if (typeof sig !== 'string' || !/^[0-9a-f]{128}$/.test(sig)) throw malformed('expected 128 hex digits as signature')
-  if (Object.keys(rest).length > 0) throw malformed('a signature has role, key and sig, and nothing else')
-  return { role, key, sig }
+  if (Object.keys(rest).length > 0) throw malformed('a signature has role, key, sig and batch, and nothing else')
+  return { role, key, sig, ...(batch !== undefined && { batch: readBatch(batch) }) }
 }
+
+function readBatch(value: canonical.Value): Batch {
+  const wrong = typeof value === 'object' && !Array.isArray(value) ? wrongIn(value as Document, BATCH) : 'no object'
+  if (wrong !== undefined) throw malformed(`batch: ${wrong}`)
+  const { index, size, path } = value as unknown as Batch
+  return { index, size, path }
+}
+
+const BATCH = { index: count, size: count, path: listOf(hex32, 8) }
 
 /** A receipt as a response header carries it, with the salt that opens its leaf and the leaf's place in the log. */
 export interface Carried {
   readonly envelope: Envelope
   readonly salt: Bytes
-  readonly index: bigint
+  readonly index: number
 }
 
 export const HEADER = 'tally-receipt'
@@ -215,27 +290,55 @@ export const MOST_HEADER = 3072
 
 /** undefined where it would be too long: then it is fetched by its id. */
 export function toHeader({ envelope: { payload, sigs }, salt, index }: Carried): string | undefined {
-  const { key, sig } = sigs[0]!
-  const parts = [utf8(payload), fromHex(key), fromHex(sig), salt].map(toBase64Url)
-  const text = `v1.${parts.join('.')}.${index}`
+  const { key, sig, batch } = sigs[0]!
+  const proof = concat(fromHex(key), fromHex(sig), salt, ...(batch?.path ?? []).map((hash) => fromHex(hash)))
+  const places = batch ? [index, batch.index, batch.size] : [index]
+  const text = `v1.${toBase64Url(utf8(payload))}.${toBase64Url(proof)}.${places.join('.')}`
   return text.length > MOST_HEADER ? undefined : text
 }
 
+const CARRIED = /^v1\.([\w-]+)\.([\w-]+)\.(0|[1-9][0-9]{0,14})(?:\.(0|[1-9][0-9]{0,2})\.([1-9][0-9]{0,2}))?$/
+
+/** What the header says when there is no room for more. */
+export const referTo = (id: string): string => `ref.${id}`
+
+/** The id that it says then. */
+export const referred = (text: string): string | undefined => /^ref\.([0-9a-f]{32})$/.exec(text)?.[1]
+
 /** Throws RECEIPT_MALFORMED. Signatures are not checked. */
 export function fromHeader(text: string): Carried {
-  const match = /^v1\.([\w-]+)\.([\w-]{43})\.([\w-]{86})\.([\w-]{43})\.(0|[1-9][0-9]{0,18})$/.exec(text)
-  if (!match || text.length > MOST_HEADER) throw malformed('the header is not of version 1, or longer than it may be')
+  const [, payload, proof, index, place, size] = CARRIED.exec(text) ?? []
+  if (payload === undefined || text.length > MOST_HEADER)
+    throw malformed('the header is not of version 1, or longer than it may be')
+  const bytes = fromUrl(proof!)
+  const rest = bytes.length - 128
+  if (rest < 0 || rest % 32 !== 0 || rest > 256 || (rest > 0 && size === undefined))
+    throw malformed('the header is cut short, or has something behind')
+  const path = Array.from({ length: rest / 32 }, (_, i) => toHex(bytes.subarray(128 + i * 32, 160 + i * 32)))
+  const sig: Signature = {
+    role: 'service',
+    key: toHex(bytes.subarray(0, 32)),
+    sig: toHex(bytes.subarray(32, 96)),
+    ...(size !== undefined && { batch: { index: Number(place), size: Number(size), path } }),
+  }
+  const envelope: Envelope = { payload: textOf(fromUrl(payload)), sigs: [sig] }
+  parse(envelope.payload)
+  return { envelope, salt: bytes.slice(96, 128), index: Number(index) }
+}
+
+function fromUrl(text: string): Bytes {
   try {
-    const [payload, key, sig, salt] = match.slice(1, 5).map(fromBase64) as [Bytes, Bytes, Bytes, Bytes]
-    const envelope: Envelope = {
-      payload: fromUtf8(payload),
-      sigs: [{ role: 'service', key: toHex(key), sig: toHex(sig) }],
-    }
-    parse(envelope.payload)
-    return { envelope, salt, index: BigInt(match[5]!) }
-  } catch (error) {
-    if (!TallyError.is(error) || error.code === 'RECEIPT_MALFORMED') throw error
-    throw malformed('the header is not base64', error)
+    const bytes = fromBase64(text)
+    if (toBase64Url(bytes) === text) return bytes
+  } catch {}
+  throw malformed('the header is not base64url in its one spelling')
+}
+
+function textOf(bytes: Bytes): string {
+  try {
+    return fromUtf8(bytes)
+  } catch (cause) {
+    throw malformed('the payload is not UTF-8', cause)
   }
 }
 

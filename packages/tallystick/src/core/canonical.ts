@@ -10,7 +10,8 @@ import * as Json from './Json.ts'
 export type Document = { readonly [key: string]: Value }
 export type Value = string | number | readonly Value[] | Document
 
-const KEY = /^[\x21-\x7e]{1,64}$/
+/** `__proto__` would be no member of what JavaScript reads. */
+const KEY = /^(?!__proto__$)[\x21-\x7e]{1,64}$/
 
 /** Throws TypeError for what such a document cannot hold: that is a mistake of the program. */
 export function write(value: Value): string {
@@ -56,7 +57,7 @@ function plain(value: Json.Json): Value {
   }
   if (value === null || typeof value === 'boolean') throw malformed(`${value} in it, which is not used here`)
   if (value instanceof Map) {
-    const members: Record<string, Value> = Object.create(null) as Record<string, Value>
+    const members: Record<string, Value> = {}
     for (const [key, member] of value as ReadonlyMap<string, Json.Json>) {
       if (!KEY.test(key)) throw malformed('a key that is not printable ASCII')
       members[key] = plain(member)

@@ -183,6 +183,11 @@ export const errors = {
   },
   LOG_ENTRY_TOO_LONG: { status: 400, fix: 'Log a digest of it instead.' },
 
+  RECEIPT_UNAVAILABLE: {
+    status: 503,
+    fix: 'The log or the book of receipts cannot be written (a full disk, most likely), and nothing is sold without one. Make room; it is tried again by itself.',
+  },
+
   // Paying
   BUDGET_EXCEEDED: { status: 402, fix: 'Raise the budget, wait for its next period, or approve the payment yourself.' },
   PAYMENT_REFUSED: { status: 402, fix: 'Your own policy refused this payment; loosen it or call something cheaper.' },

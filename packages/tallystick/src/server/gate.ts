@@ -23,11 +23,15 @@ import { createCredentials } from './credentials.ts'
 import { bodyOf, gatherEvidence } from './evidence.ts'
 import { createFreebies, type Freebie } from './freebies.ts'
 import { holderOf, sealed, type Holder } from './holder.ts'
+import type { IssuerOptions } from './issuer.ts'
 import { settleMetered, type Settled } from './metered.ts'
 import { invoiceAmount, wasSoldFor, type Offer } from './Offer.ts'
 import { createPayments } from './payments.ts'
 import { createPrices } from './prices.ts'
 import { createQuoter, type InvoiceLimits } from './quote.ts'
+import { createReceipts, type Asked, type Delivered } from './receipts.ts'
+import { createReconciler, type Alarm } from './reconcile.ts'
+import { createRecorder, type Charged } from './recorder.ts'
 import { createRulings, type RestrictOptions, type RevokeOptions } from './rulings.ts'
 import { followSettlements } from './settle.ts'
 import { createShadow, firstEmpty, type Would } from './shadow.ts'
@@ -52,6 +56,10 @@ export type Admission =
       readonly body?: Bytes | undefined
       /** For a metered offer: what the call came to, once. Until then, and without it, the price stays charged. */
       readonly settle?: ((cost: Msat) => Promise<Settled>) | undefined
+      /** What the response must carry: the receipt, where the gate issues any. */
+      readonly headers?: readonly (readonly [name: string, value: string])[]
+      /** Where it does: what was sent, once that is over. */
+      readonly delivered?: (result: Delivered) => void
     }
   /** To be served without a charge, as the offer says (`free`, `shadow`). Send `headers` with the response. */
   | {
@@ -73,6 +81,8 @@ export interface Gate extends AsyncDisposable {
   readonly restrict: (options: RestrictOptions) => Promise<readonly Ruling[]>
   /** What holders ask about what they handed on (desk.ts); undefined for a request that is none of this. */
   readonly desk: Desk
+  /** Resolves when the receipts that no response waits for are on disk. */
+  readonly flush: () => Promise<void>
 }
 
 export interface GateOptions {
@@ -96,6 +106,10 @@ export interface GateOptions {
   readonly verifier?: string
   /** Checks signatures of holder keys. Default: in plain JS, over a millisecond each; a platform's own is ten times faster. */
   readonly ed25519?: Capability.VerifyEd25519
+  /** Every use leaves a receipt in this log, or is refused; the content is kept in the book. Default: there are none. */
+  readonly receipts?: Pick<IssuerOptions, 'signer' | 'log' | 'book'>
+  /** Something that an operator should look into at once. */
+  readonly onAlarm?: (alarm: Alarm) => void
   readonly clock?: () => Date
   /** The node or the store failed in the background: following settlements (tried again) or giving a charge back (not). */
   readonly onTrouble?: (error: TallyError) => void
@@ -131,14 +145,31 @@ export function createGate(options: GateOptions): Gate {
   const nextAttempt = (): string => `${life}-${(attempts++).toString(16).padStart(12, '0')}`
   const freebies = createFreebies({ key, store, nextAttempt })
   const prices = createPrices(clock, { holdFor: invoiceLifetime })
+  const receipts =
+    options.receipts && createReceipts({ ...options.receipts, store, clock, onTrouble: options.onTrouble })
+  const reconciler = createReconciler({
+    lightning,
+    onPaid(paymentHash, payment) {
+      payments.note(paymentHash)
+      receipts?.confirmed(paymentHash, payment)
+    },
+    onAlarm(alarm, paymentHash) {
+      receipts?.alarmed(paymentHash)
+      options.onAlarm?.(alarm)
+    },
+    onTrouble: (error) => options.onTrouble?.(error),
+  })
+  const recorder = createRecorder({ key, payments, reconciler, receipts })
   const stop = new AbortController()
   const following = followSettlements({
     lightning,
     store,
     signal: stop.signal,
-    onSettled: ({ paymentHash }) => {
+    onSettled: ({ paymentHash, at, amount }) => {
       quoter.close(paymentHash)
       payments.note(paymentHash)
+      reconciler.clear(paymentHash)
+      receipts?.confirmed(paymentHash, { at, amount })
     },
     ...(options.onTrouble && { onTrouble: options.onTrouble }),
   })
@@ -150,14 +181,12 @@ export function createGate(options: GateOptions): Gate {
   if (typeof sweeping === 'object') sweeping.unref()
 
   /** For work nobody waits for: our own errors are told, bugs are not swallowed. */
-  function background(work: Promise<unknown>): Promise<void> {
-    return work.then(
-      () => {},
-      (error: unknown) => {
-        if (!TallyError.is(error)) throw error
-        options.onTrouble?.(error)
-      },
-    )
+  function background<T>(work: Promise<T>): Promise<T | undefined> {
+    return work.catch((error: unknown) => {
+      if (!TallyError.is(error)) throw error
+      options.onTrouble?.(error)
+      return undefined
+    })
   }
 
   /** For the desk: a credential that is good now, whatever requests it allows. */
@@ -186,6 +215,8 @@ export function createGate(options: GateOptions): Gate {
       const offer = asked.ask ? await prices.of(call, asked, { paid: false }) : asked
       if (call.mints === false || isProbe(call))
         return { kind: 'challenge', answer: priceOnlyAnswer(call, ceilSats(invoiceAmount(offer)), error) }
+      const trouble = recorder.trouble()
+      if (trouble) throw trouble
       return { kind: 'challenge', answer: challengeAnswer(call, await quoter.quote(call.client, offer), error) }
     } catch (trouble) {
       return refuse(call, trouble)
@@ -202,18 +233,26 @@ export function createGate(options: GateOptions): Gate {
     }
   }
 
-  async function charge({ grant, req, stands }: Judged, { metered }: Offer): Promise<Charged | TallyError> {
+  async function charge({ grant, req, stands }: Judged, { metered }: Offer): Promise<Charged> {
     const { charges, paymentHash } = grant
-    if (charges.length === 0 && !req) return { kind: 'granted', grant, release: async () => {} }
+    if (charges.length === 0 && !req) return { kind: 'granted', grant, release: async () => false }
     const attempt = req ? sealed(req) : { key: nextAttempt() }
     const at = clock()
     const outcome = await store.spend({ ...attempt, paymentHash, charges, at, stands })
-    if (!outcome.ok) return spent(outcome, at)
-    const granted = { kind: 'granted', grant, release: () => background(store.refund(attempt.key)) } as const
+    if (!outcome.ok) throw spent(outcome, at)
+    const release = async (): Promise<boolean> => (await background(store.refund(attempt.key))) ?? false
+    const granted = { kind: 'granted', grant, release } as const
     if (!metered) return granted
     const settling = { store, attempt: attempt.key, grant, max: metered.max, clock }
     let settled: Promise<Settled> | undefined
     return { ...granted, settle: (cost) => (settled ??= settleMetered(settling, cost)) }
+  }
+
+  function askedOf(call: Call, { service, route }: Offer, body?: Bytes): Asked {
+    // Only a target in its canonical form gets far; that of a refusal is told as it came.
+    const [path, ...query] = call.target.split('?')
+    const authority = authorityOf(call)
+    return { service, route, method: call.method, authority, path: path!, query: query.join('?'), body }
   }
 
   /** Whether a capability that is real allows this request, at this price. */
@@ -262,19 +301,24 @@ export function createGate(options: GateOptions): Gate {
 
   async function admit(call: Call, asked: Offer): Promise<Admission> {
     if (asked.shadow) return await shadow(call, asked)
+    let good: Capability.Authentic | undefined
     try {
       const found = credentials.authenticate(call)
-      const good = found instanceof Promise ? await found : found
+      good = found instanceof Promise ? await found : found
       if (good === undefined) {
         const freebie = asked.free && (await freely(call, asked))
         return freebie ? given(freebie, background) : await challenge(call, asked)
       }
       const offer = asked.ask ? await prices.of(call, asked, { paid: true }) : asked
       const judged = await judge(call, offer, good)
-      const outcome = await charge(judged, offer)
-      if (outcome instanceof TallyError) throw outcome
-      return { ...outcome, standing: () => revoked(good), body: judged.req && bodyOf(call) }
+      const checking = recorder.checkPaid(good)
+      if (checking) await checking
+      const issued = good
+      const body = judged.req && bodyOf(call)
+      const charged = await charge(judged, offer)
+      return await recorder.granted({ ...charged, standing: () => revoked(issued), body }, askedOf(call, offer, body))
     } catch (error) {
+      if (good && TallyError.is(error)) recorder.denied(good, askedOf(call, asked), error)
       if (TallyError.is(error) && error.status === 402) return await challenge(call, asked, error)
       return refuse(call, error)
     }
@@ -301,15 +345,16 @@ export function createGate(options: GateOptions): Gate {
     revoke: rulings.revoke,
     restrict: rulings.restrict,
     desk,
+    flush: async () => await receipts?.issuer.flushed(),
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping)
+      reconciler[Symbol.dispose]()
       stop.abort()
       await following
+      await receipts?.issuer.flushed()
     },
   }
 }
-
-type Charged = Omit<Extract<Admission, { kind: 'granted' }>, 'standing' | 'body'>
 
 interface Judged {
   readonly grant: Grant
@@ -321,8 +366,12 @@ interface Judged {
 /** Link checkers and browsers ask with these; they get a price and no invoice, and nothing for nothing. */
 const isProbe = ({ method }: Call): boolean => method === 'HEAD' || method === 'OPTIONS'
 
-function given({ left, release }: Freebie, background: (work: Promise<unknown>) => Promise<void>): Admission {
-  return { kind: 'free', headers: [['X-L402-Free-Left', `${left}`]], release: () => background(release()) }
+function given({ left, release }: Freebie, background: (work: Promise<unknown>) => Promise<unknown>): Admission {
+  return {
+    kind: 'free',
+    headers: [['X-L402-Free-Left', `${left}`]],
+    release: async () => void (await background(release())),
+  }
 }
 
 /** What the route asks of every capability. Whether a seal or a proof that came is good is judged with the others. */

@@ -14,6 +14,8 @@ export interface Settled {
 export interface Payments {
   /** `withPreimage`: only the node will do. Throws NODE_UNAVAILABLE when it is asked and does not answer. */
   readonly settled: (paymentHash: Bytes, options: { withPreimage: boolean }) => Promise<Settled | undefined>
+  /** Whether it is known without asking anybody. */
+  readonly known: (paymentHash: Bytes) => boolean
   /** It did: no need to ask. */
   readonly note: (paymentHash: Bytes) => void
 }
@@ -68,6 +70,7 @@ export function createPayments(options: {
       noes.set(hash, clock().getTime() + NO_FOR)
       return undefined
     },
+    known: (paymentHash) => kept.has(toHex(paymentHash)),
     note(paymentHash) {
       const hash = toHex(paymentHash)
       if (!kept.has(hash)) keep(hash, { preimage: undefined })

@@ -10,6 +10,7 @@ import type { Answer, Call } from './Call.ts'
 import { withCheckedBody } from './checkedBody.ts'
 import type { Gate } from './gate.ts'
 import { offerFor, type PriceOptions } from './Offer.ts'
+import { receipted } from './receipted.ts'
 import { admitOrRefuse } from './refuse.ts'
 
 export interface ProtectOptions extends PriceOptions {
@@ -38,7 +39,7 @@ export function protect(
       throw error
     }
     if (response.status >= 500 && !request.signal.aborted) await admission.release()
-    return response
+    return receipted(response, admission)
   }
 }
 

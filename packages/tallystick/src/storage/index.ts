@@ -4,3 +4,5 @@ export type { Against, Deposit, Quote, Ruling, Session, Spend, Store } from './S
 export type { LogCommit, LogGuard, LogHead, LogStore, Signed } from './LogStore.ts'
 export type { Witnessed, WitnessStore } from './WitnessStore.ts'
 export { memoryJar, memoryStore } from './memory.ts'
+export type { Book, BookQuery, Entry, Holding } from './Book.ts'
+export { memoryBook } from './memoryBook.ts'

@@ -104,6 +104,42 @@ export const storeSchema: Schema = {
   ],
 }
 
+export const bookSchema: Schema = {
+  name: 'book',
+  applicationId: 0x54614c62, // TaLb
+  migrations: [
+    `
+    -- leaf: its place in the log. token: the tag of the issuer's own hand, which is the id of the token.
+    CREATE TABLE receipts (
+      leaf INTEGER PRIMARY KEY,
+      id BLOB NOT NULL UNIQUE,
+      deal BLOB NOT NULL,
+      kind TEXT NOT NULL,
+      at INTEGER NOT NULL,
+      service TEXT NOT NULL,
+      token BLOB,
+      -- NULL: dropped
+      envelope TEXT,
+      salt BLOB
+    ) STRICT;
+    CREATE INDEX receipts_by_deal ON receipts (deal);
+    CREATE INDEX receipts_by_token ON receipts (token) WHERE token IS NOT NULL;
+    CREATE INDEX receipts_by_time ON receipts (at);
+
+    -- Of tokens that were handed on: each hand but the issuer's, outermost first.
+    CREATE TABLE hands (
+      leaf INTEGER NOT NULL,
+      place INTEGER NOT NULL,
+      tag BLOB NOT NULL,
+      link TEXT,
+      PRIMARY KEY (leaf, place)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX hands_by_tag ON hands (tag);
+    CREATE INDEX hands_by_link ON hands (link);
+    `,
+  ],
+}
+
 export const jarSchema: Schema = {
   name: 'jar',
   applicationId: 0x54614c6a, // TaLj

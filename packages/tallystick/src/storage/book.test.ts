@@ -1,0 +1,21 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { bookConformance } from '../testing/book.ts'
+import { memoryBook } from './memoryBook.ts'
+import { sqliteBook } from './sqlite/book.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'tally-book-'))
+after(() => rmSync(dir, { recursive: true, force: true }))
+let made = 0
+
+bookConformance({ name: 'memory', open: memoryBook })
+bookConformance({
+  name: 'SQLite',
+  open: () => sqliteBook(join(dir, `${made++}.db`)),
+  async reopen(book) {
+    await book[Symbol.asyncDispose]()
+    return sqliteBook(join(dir, `${made - 1}.db`))
+  },
+})

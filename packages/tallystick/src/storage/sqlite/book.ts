@@ -1,0 +1,113 @@
+/** The Book of one process on one SQLite file. */
+import type { SQLInputValue } from 'node:sqlite'
+import { fromHex, toHex } from '../../core/bytes.ts'
+import type { KindName } from '../../core/Receipt.ts'
+import type { Book, BookQuery, Entry, Holding } from '../Book.ts'
+import { bookSchema } from '../schema.ts'
+import { Database } from './Database.ts'
+import { bytes, integer, text, time, type Row } from './rows.ts'
+
+/** Throws STORE_BUSY when the file is already open as a book, in this process or another. */
+export function sqliteBook(path: string): Book {
+  const database = new Database(path, bookSchema, 'sole')
+  return database.setUp(() => bookOn(database))
+}
+
+function bookOn(database: Database): Book {
+  const add = database.prepare(`INSERT INTO receipts (leaf, id, deal, kind, at, service, token, envelope, salt)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+  const addHand = database.prepare('INSERT INTO hands (leaf, place, tag, link) VALUES (?, ?, ?, ?)')
+  const get = database.prepare('SELECT * FROM receipts WHERE id = ?')
+  const last = database.prepare('SELECT * FROM receipts WHERE deal = ? AND kind = ? ORDER BY leaf DESC LIMIT 1')
+  const handsOf = database.prepare('SELECT tag, link FROM hands WHERE leaf = ? ORDER BY place')
+  const drop = database.prepare(
+    'UPDATE receipts SET envelope = NULL, salt = NULL WHERE id = ? AND envelope IS NOT NULL',
+  )
+
+  function write({ id, deal, kind, index, at, service, hands, content }: Entry): void {
+    const [root, ...links] = hands
+    const token = root ? fromHex(root.tag) : null
+    const values = [fromHex(id), fromHex(deal), kind, at.getTime(), service, token] as const
+    if (!add.run(index, ...values, content?.envelope ?? null, content?.salt ?? null).changes) return
+    for (const [place, { tag, link }] of links.entries()) addHand.run(index, place, fromHex(tag), link ?? null)
+  }
+
+  function read(row: Row): Entry {
+    const { token, envelope, salt } = row
+    const root: Holding[] = token === null ? [] : [{ tag: toHex(bytes(token)), link: undefined }]
+    const links = handsOf
+      .all(row['leaf']!)
+      .map(({ tag, link }): Holding => ({ tag: toHex(bytes(tag)), link: link === null ? undefined : text(link) }))
+    return {
+      id: toHex(bytes(row['id'])),
+      deal: toHex(bytes(row['deal'])),
+      kind: text(row['kind']) as KindName,
+      index: Number(integer(row['leaf'])),
+      at: time(row['at']),
+      service: text(row['service']),
+      hands: [...root, ...links],
+      content: envelope === null ? undefined : { envelope: text(envelope), salt: bytes(salt) },
+    }
+  }
+
+  return {
+    async keep(entries) {
+      await database.write(() => {
+        for (const entry of entries) write(entry)
+      })
+    },
+    async get(id) {
+      const row = database.read(() => get.get(fromHex(id)))
+      return row && read(row)
+    },
+    async last(deal, kind) {
+      const row = database.read(() => last.get(fromHex(deal), kind))
+      return row && read(row)
+    },
+    async find(query) {
+      const { sql, values } = statementOf(query)
+      return database.read(() =>
+        database
+          .prepare(sql)
+          .all(...values)
+          .map(read),
+      )
+    },
+    drop: (id) => database.write(() => Boolean(drop.run(fromHex(id)).changes)),
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  }
+}
+
+/** The name of a link as its giver wrote it, with or without the salt behind the `#`. */
+const NAMED = `(link = ? OR (link >= ? || '#' AND link < ? || '$'))`
+
+function statementOf({ agent, link, tag, service, deal, kind, since, until, after, limit }: BookQuery): {
+  readonly sql: string
+  readonly values: SQLInputValue[]
+} {
+  const conditions: string[] = []
+  const values: SQLInputValue[] = []
+  const where = (condition: string, ...added: SQLInputValue[]): void => {
+    conditions.push(condition)
+    values.push(...added)
+  }
+  if (agent !== undefined)
+    where(
+      `leaf IN (SELECT leaf FROM hands AS h WHERE ${NAMED} AND NOT EXISTS
+        (SELECT 1 FROM hands AS later WHERE later.leaf = h.leaf AND later.place > h.place))`,
+      agent,
+      agent,
+      agent,
+    )
+  if (link !== undefined) where(`leaf IN (SELECT leaf FROM hands WHERE ${NAMED})`, link, link, link)
+  if (tag !== undefined)
+    where('(token = ? OR leaf IN (SELECT leaf FROM hands WHERE tag = ?))', fromHex(tag), fromHex(tag))
+  if (service !== undefined) where('service = ?', service)
+  if (deal !== undefined) where('deal = ?', fromHex(deal))
+  if (kind !== undefined) where('kind = ?', kind)
+  if (since !== undefined) where('at >= ?', since.getTime())
+  if (until !== undefined) where('at < ?', until.getTime())
+  if (after !== undefined) where('leaf > ?', after)
+  const sql = `SELECT * FROM receipts ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY leaf LIMIT ?`
+  return { sql, values: [...values, limit] }
+}
