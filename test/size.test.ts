@@ -44,7 +44,7 @@ for (const [name, { code, kB }] of Object.entries(budgets)) {
 const staged = join(root, 'dist/tallystick')
 
 test(
-  'the library installs at 4 MB or less with its dependencies',
+  'the library installs at 5 MB or less with its dependencies',
   { skip: !existsSync(staged) && 'needs `npm run build`' },
   (t) => {
     const manifest = JSON.parse(readFileSync(join(staged, 'package.json'), 'utf8')) as {
@@ -56,7 +56,7 @@ test(
     for (const { name, bytes } of sizes) t.diagnostic(`${name} ${(bytes / 1e6).toFixed(2)} MB`)
     t.diagnostic(`together ${(total / 1e6).toFixed(2)} MB in ${sizes.length} packages`)
     assert.ok(sizes.length <= 5, `${sizes.length - 1} dependencies, four at most`)
-    assert.ok(total <= 4e6, `the install is ${(total / 1e6).toFixed(2)} MB, over 4 MB`)
+    assert.ok(total <= 5e6, `the install is ${(total / 1e6).toFixed(2)} MB, over 5 MB`)
   },
 )
 
