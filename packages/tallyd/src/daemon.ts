@@ -17,6 +17,7 @@ import { openStore } from './daemon/store.ts'
 import { startUpstream, type Upstream } from './demo/upstream.ts'
 import { withPrices } from './gateway/pricing/hook.ts'
 import { shadowNotices } from './gateway/pricing/notices.ts'
+import { createGrpcServer } from './gateway/grpc/server.ts'
 import { createGateway, type AccessEntry, type Gateway } from './gateway/server.ts'
 import { createState, masterKey, type State } from './state.ts'
 import { forgetWallet, recordWallet, walletPlace, type WalletPlace } from './state/wallet.ts'
@@ -91,6 +92,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   await openAdmin(state, gate, parts)
   const { gateway, url } = await listen(options, services, gate)
   parts.use(gateway)
+  await listenToEnvoy(options, gateway, parts)
 
   const running = parts.move()
   const stop = (): Promise<void> => running[Symbol.asyncDispose]()
@@ -158,6 +160,24 @@ async function listen(
     const { url } = await gateway.listen()
     return { gateway, url }
   })
+}
+
+async function listenToEnvoy(
+  { config, clock, onEvent }: DaemonOptions,
+  { gates }: Gateway,
+  parts: Parts,
+): Promise<void> {
+  if (!config.grpc) return
+  const onTrouble = (error: unknown): void => onEvent({ type: 'trouble', error })
+  const server = createGrpcServer({
+    listen: config.grpc,
+    gates,
+    clock,
+    log: (entry) => onEvent({ type: 'request', entry }),
+    onTrouble,
+  })
+  await server.listen()
+  parts.use(server)
 }
 
 async function startDemoUpstream({ services }: Config): Promise<Upstream> {

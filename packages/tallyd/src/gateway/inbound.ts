@@ -105,7 +105,7 @@ function readHeaders(req: Request, method: string, named: ReadonlySet<string> | 
 }
 
 /** Short, and nothing that a log or a shell could trip over. */
-const REQUEST_ID = /^[A-Za-z0-9._~+/=:@-]{1,128}$/
+export const REQUEST_ID = /^[A-Za-z0-9._~+/=:@-]{1,128}$/
 const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i
 
 type Kind =
@@ -167,6 +167,9 @@ export function kindOf(name: string): Kind {
   kinds.set(name, kind)
   return kind
 }
+
+/** A header that says another method than the request, under which some applications run it. */
+export const isOverride = (name: string): boolean => kindOf(name) === 'override'
 
 function classify(name: string): Kind {
   if (Object.hasOwn(special, name)) return special[name]!

@@ -8,6 +8,7 @@ import type { Config } from '../config.ts'
 import { answerClientError, answerConnect } from './clientErrors.ts'
 import { createAuthz } from './authz/authz.ts'
 import { createOpenSet, type OpenSet } from './OpenSet.ts'
+import { createGates, type Gates } from './authz/gates.ts'
 import { createOwnPages } from './ownPages.ts'
 import { createCallerOf } from './proxies.ts'
 import { createRoutes } from './routes.ts'
@@ -38,6 +39,8 @@ export interface Gateway extends AsyncDisposable {
   close(options?: { drainMs?: number }): Promise<void>
   /** What is under way, and the means to cut it. */
   readonly open: OpenSet
+  /** Asked by proxies over this server, and by others over gRPC. */
+  readonly gates: Gates
 }
 
 /** Above the 60 s for which common load balancers keep their side open. */
@@ -61,8 +64,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     endTurn(req.socket)
     if (onQuiet && isQuiet()) onQuiet()
   }
-  const authz = createAuthz({ config, gate, clock, onTrouble })
   const callerOf = createCallerOf(trustedProxies)
+  const gates = createGates({ config, gate, clock, onTrouble })
+  const authz = createAuthz(gates, callerOf)
   const serve = createServe({
     routes: () => routes,
     origin,
@@ -158,6 +162,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     close,
     open,
+    gates,
     [Symbol.asyncDispose]: () => close(),
   }
 }

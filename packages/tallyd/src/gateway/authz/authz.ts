@@ -3,17 +3,16 @@
  * is. nginx knows only 401 and 403 as refusals and keeps no more than one WWW-Authenticate of them, so it hears a bare
  * status, makes no invoice, and fetches the whole answer from /challenge/.
  */
-import type { Request } from '../client.ts'
 import { TallyError } from 'tallystick/core'
 import { callOf } from 'tallystick/node'
 import { problemAnswer, type Answer, type Call } from 'tallystick/server'
-import type { Config, Service } from '../../config.ts'
-import { CREDENTIAL, toRemove, withToken } from '../credentials.ts'
+import type { Request } from '../client.ts'
+import { CREDENTIAL, toRemove } from '../credentials.ts'
 import { grpcAnswer, isGrpc } from '../grpcAnswer.ts'
-import { limitsOf } from '../pricing/limits.ts'
-import { judge, type Admits, type Allowed, type Verdict } from './judge.ts'
-import { isNginx, isQuestion, readQuestion, type Form, type Question } from './question.ts'
-import { createTrust } from './trust.ts'
+import type { CallerOf } from '../proxies.ts'
+import type { Gates } from './gates.ts'
+import type { Allowed, Verdict } from './judge.ts'
+import { isNginx, isQuestion, readQuestion, type Form } from './question.ts'
 
 export interface Reply {
   readonly answer: Answer
@@ -32,79 +31,47 @@ export interface Authz {
   readonly reply: (req: Request) => Promise<Reply>
 }
 
-export interface AuthzOptions {
-  readonly config: Pick<Config, 'origin' | 'services' | 'trustedProxies'>
-  readonly gate: Admits
-  readonly clock: () => Date
-  /** For the operator: a proxy that is not configured as it should be. */
-  readonly onTrouble: (error: unknown) => void
-}
-
-export function createAuthz({ config, gate, clock, onTrouble }: AuthzOptions): Authz {
-  const limitOf = limitsOf(config.services)
-  const gates = new Map(config.services.map((service) => [service.name, service]))
-  const trust = createTrust(config.trustedProxies)
-  const tell = teller(onTrouble)
-
+export function createAuthz(gates: Gates, callerOf: CallerOf): Authz {
   async function decide(req: Request): Promise<Reply> {
-    const peer = plain(req.socket.remoteAddress ?? '')
-    if (!trust.trusts(peer)) {
-      tell(
-        new TallyError('PROXY_UNTRUSTED', `${peer} asked about a gate and is not in \`trusted_proxies\` of tally.yaml`),
-      )
-      return refusal(new TallyError('ROUTE_UNKNOWN', `no route for ${req.method} and this path`), 'PROXY_UNTRUSTED')
-    }
-    try {
-      const sent = callOf(req)
-      const question = readQuestion(req.url!, sent)
-      const service = gates.get(question.gate)
-      if (!service)
-        throw new TallyError('PROXY_MISCONFIGURED', `there is no service ${question.gate} in tally.yaml to be a gate`)
-      const call = callAbout(question, { sent, service, client: trust.clientOf(sent.header('x-forwarded-for')) })
-      return await answered(await judge(service, call, { gate, limitOf, now: clock() }), {
-        form: question.form,
-        call,
-        sent,
-      })
-    } catch (error) {
-      if (TallyError.is(error) && error.code === 'PROXY_MISCONFIGURED') tell(error)
-      throw error
-    }
-  }
-
-  /** The request that the proxy has, as the gate knows requests. */
-  function callAbout(
-    { form, method, target, host }: Question,
-    { sent, service, client }: { readonly sent: Call; readonly service: Service; readonly client: string },
-  ): Call {
-    const origin = service.origin ?? config.origin
-    const named = origin !== undefined && new URL(origin).host === host ? host : ''
-    // These are of the question, not of what it is about.
-    const hidden = new Set(['content-length', 'transfer-encoding'])
-    const own = withToken(sent.header)
-    return {
-      method,
-      target,
+    const sent = callOf(req)
+    const { form, ...question } = readQuestion(req.url!, sent)
+    // Without it every client would be one, the proxy.
+    if (sent.header('x-forwarded-for').length === 0)
+      throw new TallyError('PROXY_MISCONFIGURED', 'the proxy said no client address: expected X-Forwarded-For')
+    const { client } = callerOf(req, question.host)
+    const verdict = await gates.judge({
+      ...question,
       client,
-      authority: named,
-      header: (name) => (name === 'host' ? [host] : hidden.has(name) ? [] : own(name)),
+      header: sent.header,
       ...(form === 'nginx' && { mints: false }),
-    }
+    })
+    return await answered(verdict, { form, sent })
   }
 
   return {
     asked: (path) => isQuestion(path, gates),
     async reply(req) {
-      const reply = await decide(req).catch((error: unknown) => {
-        if (!TallyError.is(error)) throw error
-        return refusal(error)
-      })
+      const reply = await ruled(req)
       return isNginx(req.url!) ? { ...reply, answer: bare(reply.answer) } : reply
     },
   }
+
+  async function ruled(req: Request): Promise<Reply> {
+    try {
+      gates.checkPeer(req.socket.remoteAddress)
+      return await decide(req)
+    } catch (error) {
+      if (!TallyError.is(error)) throw error
+      if (error.code === 'PROXY_MISCONFIGURED') gates.tell(error)
+      // Whoever it is hears what anybody hears of a path that leads nowhere.
+      const untrusted = error.code === 'PROXY_UNTRUSTED'
+      const shown = untrusted ? new TallyError('ROUTE_UNKNOWN', `no route for ${req.method} and this path`) : error
+      return refusal(shown, error.code)
+    }
+  }
 }
 
-const refusal = (error: TallyError, code: string = error.code): Reply => ({
+const refusal = (error: TallyError, code: string): Reply => ({
   answer: problemAnswer({ method: 'GET' }, error),
   decision: 'refused',
   service: '',
@@ -115,7 +82,7 @@ const refusal = (error: TallyError, code: string = error.code): Reply => ({
 
 async function answered(
   verdict: Verdict,
-  { form, call, sent }: { readonly form: Form; readonly call: Call; readonly sent: Call },
+  { form, sent }: { readonly form: Form; readonly sent: Call },
 ): Promise<Reply> {
   const { service, route, decision } = verdict
   if (verdict.kind === 'allowed' && form !== 'challenge')
@@ -134,7 +101,7 @@ async function answered(
     return { answer, decision: 'refused', service, route, code: undefined, release: async () => {} }
   }
   const { answer, code } = verdict
-  const shown = form === 'challenge' && isGrpc(call) ? grpcAnswer(answer) : answer
+  const shown = form === 'challenge' && isGrpc(sent) ? grpcAnswer(answer) : answer
   return { answer: shown, decision, service, route, code, release: async () => {} }
 }
 
@@ -170,17 +137,3 @@ const bare = ({ status, headers }: Answer): Answer => ({
   headers: status === 200 ? headers : EMPTY,
   body: '',
 })
-
-const plain = (address: string): string => (address.startsWith('::ffff:') ? address.slice(7) : address)
-
-const MOST_TOLD = 100
-
-/** Each message once: a proxy that is set up wrong asks thousands of times. */
-function teller(onTrouble: (error: unknown) => void): (error: TallyError) => void {
-  const told = new Set<string>()
-  return (error) => {
-    if (told.has(error.message) || told.size >= MOST_TOLD) return
-    told.add(error.message)
-    onTrouble(error)
-  }
-}
