@@ -190,7 +190,7 @@ function readMessage(stream: ServerHttp2Stream): Promise<Uint8Array> {
       try {
         resolve(unframe(Buffer.concat(chunks)))
       } catch (error) {
-        reject(error as Error)
+        reject(error)
       }
     })
   })
