@@ -1,7 +1,8 @@
 /**
  * A tree of delegated tokens on one database, many processes at once: a parent of 100 uses that handed on 5, 20, 20, 20, 60
  * and 60. However the tries interleave and whatever is appended to the tokens, 100 are granted, and no child gets more than
- * its own. The gateways are processes of their own; one more owns the database, and may be killed while they ask it.
+ * its own. The gateways are processes of their own. On SQLite one more owns the database, and may be killed while they ask it;
+ * on PostgreSQL, where it is installed, each has a store of its own on one database.
  */
 import assert from 'node:assert/strict'
 import { fork, type ChildProcess } from 'node:child_process'
@@ -9,10 +10,13 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { Bytes, Capability, Caveat, Key, Macaroon, sha256 } from 'tallystick/core'
+import type { Store } from 'tallystick/storage'
+import { postgresStore } from 'tallystick/storage/postgres'
 import { sqliteStore } from 'tallystick/storage/sqlite'
-import type { Report, Work } from './support/metersWorker.ts'
+import type { Report, Work } from './support/metersAttempt.ts'
+import { isInstalled, poolOf, postgresTest, startPostgres, type PostgresServer } from './support/postgres.ts'
 
 const PROCESSES = 4
 const TRIES = 400
@@ -120,8 +124,12 @@ async function race(
 }
 
 /** What the database counted: the parent, then each child. */
-async function counted(path: string, { children }: ReturnType<typeof tree>): Promise<readonly number[]> {
+async function counted(path: string, family: ReturnType<typeof tree>): Promise<readonly number[]> {
   await using store = sqliteStore(path)
+  return await countedIn(store, family)
+}
+
+async function countedIn(store: Store, { children }: ReturnType<typeof tree>): Promise<readonly number[]> {
   const meters = children.map((child) => Capability.outline(child, { key }).meters.map(({ meter }) => meter))
   const used = await Promise.all([meters[0]![0]!, ...meters.map((pair) => pair[1]!)].map((meter) => store.used(meter)))
   return used.map(Number)
@@ -166,3 +174,93 @@ test('a gateway that is killed may lose what it was granted, and gives nothing a
   assert.ok(sum(granted) <= PARENT)
   checkCaps(children)
 })
+
+/** Each process with a store of its own. `killAt`: by worker, after how many answers in all it is killed. */
+async function raceOn(
+  url: string,
+  tokens: readonly Macaroon.Macaroon[],
+  killAt: ReadonlyMap<number, number> = new Map(),
+): Promise<Outcome> {
+  const granted = tokens.map(() => 0)
+  let [refused, heard, kills] = [0, 0, 0]
+  const began = performance.now()
+  await Promise.all(
+    Array.from({ length: PROCESSES }, async (_, index) => {
+      const worker = start('metersGateway.ts')
+      worker.on('message', (report: Report) => {
+        if (report.type !== 'answer') return
+        if (report.ok) granted[report.token]!++
+        else refused++
+        heard++
+        const victim = killAt.get(heard)
+        if (victim === undefined) return
+        kills++
+        victims[victim]!.kill('SIGKILL')
+      })
+      victims[index] = worker
+      worker.send({
+        name: `gateway-${index}`,
+        tries: TRIES,
+        key: key.unsafeHex(),
+        preimage: Bytes.toHex(preimage),
+        tokens: tokens.map(Macaroon.toBase64),
+        now: now.getTime(),
+        socket: url,
+      } satisfies Work)
+      await once(worker, 'exit')
+    }),
+  )
+  return { granted, refused, kills, seconds: (performance.now() - began) / 1000 }
+}
+const victims: ChildProcess[] = []
+
+if (!isInstalled) postgresTest(`${PROCESSES} processes, each with a store of its own on one PostgreSQL`, () => {})
+else
+  describe(`${PROCESSES} processes, each with a store of its own on one PostgreSQL`, () => {
+    let server: PostgresServer
+    before(async () => {
+      server = await startPostgres()
+    })
+    after(async () => await server[Symbol.asyncDispose]())
+
+    async function countedOn(url: string, family: ReturnType<typeof tree>): Promise<readonly number[]> {
+      await using pool = poolOf(url)
+      await using store = await postgresStore(pool)
+      const { rows } = await pool.query<{ deadlocks: string }>(
+        'SELECT deadlocks::text FROM pg_stat_database WHERE datname = current_database()',
+      )
+      assert.equal(rows[0]!.deadlocks, '0')
+      return await countedIn(store, family)
+    }
+
+    test(`${PROCESSES * TRIES} tries, each with a caveat of its own: ${PARENT} are granted`, async (t) => {
+      const [url, family] = [await server.create('meters'), tree()]
+      const { granted, refused, seconds } = await raceOn(url, family.children)
+      t.diagnostic(`granted ${granted.join(', ')} in ${seconds.toFixed(1)} s`)
+      assert.equal(sum(granted), PARENT)
+      assert.equal(refused, PROCESSES * TRIES - PARENT)
+      checkCaps(granted)
+      assert.deepEqual(await countedOn(url, family), [PARENT, ...granted])
+    })
+
+    for (const [first, second] of [
+      [1, 2],
+      [33, 34],
+      [60, 95],
+    ] as const)
+      test(`kill -9 of two, when ${first} and ${second} answers are heard: what is lost is theirs, and nothing is given away`, async (t) => {
+        const [url, family] = [await server.create(`killed${first}`), tree()]
+        const killAt = new Map([
+          [first, 0],
+          [second, 1],
+        ])
+        const { granted, kills } = await raceOn(url, family.children, killAt)
+        t.diagnostic(`granted ${granted.join(', ')}, heard of ${sum(granted)}`)
+        assert.equal(kills, 2)
+        const [parent, ...children] = await countedOn(url, family)
+        assert.deepEqual([parent, sum(children)], [PARENT, PARENT])
+        assert.ok(sum(granted) <= PARENT)
+        for (const [index, count] of granted.entries()) assert.ok(count <= children[index]!)
+        checkCaps(children)
+      })
+  })

@@ -4,9 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { test } from 'node:test'
 import { Bytes, Macaroon } from 'tallystick/core'
@@ -107,6 +105,59 @@ test(
     const good = '/v1/search/public/x?lang=en&limit=50'
     assert.match((await fetch(helper, 'helper.token', good)).out, /"status":200/)
 
+    await t.test('what the scout may not, and what it may', async () => {
+      const token = readFileSync(path.join(scout.dir, 'scout.token'), 'utf8').trim()
+      const own = '/v1/search/oslo'
+      const byScout = { status: 403, code: 'CAVEAT_REFUSED', link: 'scout-7' }
+      const asked: [string, string, readonly string[], Refusal][] = [
+        ['another method', own, ['-X', 'DELETE'], { ...byScout, caveat: 'verb=GET,POST' }],
+        ['another path', '/v1/me', [], { ...byScout, caveat: 'path=/v1/search/**' }],
+        ['the folder itself', '/v1/search', [], { ...byScout, caveat: 'path=/v1/search/**' }],
+        ['one that begins alike', '/v1/searching/x', [], { ...byScout, caveat: 'path=/v1/search/**' }],
+        ['an argument that must be absent', `${own}?admin=1`, [], { ...byScout, caveat: 'none:q.admin=1' }],
+        ['the same among others', `${own}?q=2&admin=1`, [], { ...byScout, caveat: 'none:q.admin=1' }],
+        ['a dearer call', '/v1/search/public/dear', [], { ...byScout, caveat: 'price=20000msat' }],
+        ['another service', '/images/x', [], { status: 403, code: 'CAVEAT_REFUSED', caveat: 'services=search:0' }],
+      ]
+      for (const [what, target, more, expected] of asked)
+        isRefused(await fetch(scout, 'scout.token', target, ...more), expected, what)
+      const elsewhere = `${url.replace('127.0.0.1', 'localhost')}${own}`
+      const named = await scout.tally('fetch', '--json', '--token', 'scout.token', elsewhere)
+      isRefused(named, { ...byScout, caveat: `host=${host}` }, 'under another name')
+
+      const widens = { status: 403, code: 'CAVEAT_WIDENS', link: 'scout-7' }
+      const unknown = { status: 403, code: 'CAVEAT_UNKNOWN' }
+      const written: [string, string, Refusal][] = [
+        ['widen the path', 'path=/v1/**', { ...widens, caveat: 'path=/v1/**' }],
+        ['leave the path', 'path=/images/**', { ...widens, caveat: 'path=/images/**' }],
+        ['more methods', 'verb=GET,POST,DELETE', { ...widens, caveat: 'verb=GET,POST,DELETE' }],
+        ['more uses', 'uses=21', { ...widens, caveat: 'uses=21' }],
+        ['more money', 'budget=500001msat', { ...widens, caveat: 'budget=500001msat' }],
+        ['dearer calls', 'price=20001msat', { ...widens, caveat: 'price=20001msat' }],
+        ['a longer life', 'expires=4000000000', { ...widens, caveat: 'expires=4000000000' }],
+        ['a wider network', 'net=127.0.0.0/8', { ...widens, caveat: 'net=127.0.0.0/8' }],
+        ['another host', 'host=other.example', { ...widens, caveat: 'host=other.example' }],
+        ['another service', 'services=images:0', { ...widens, caveat: 'services=images:0' }],
+        ['a preimage', `preimage=${'00'.repeat(32)}`, { ...widens, caveat: 'preimage=…' }],
+        ['another payment', `paid=${'00'.repeat(32)}`, { ...widens, caveat: 'paid=…' }],
+        ['an invention', 'colour=red', { ...unknown, caveat: 'colour=red' }],
+        ['an odd spelling', 'Verb=GET', { ...unknown, caveat: 'Verb=GET' }],
+        ['another verifier', 'aud=api.example.com', { ...byScout, caveat: 'aud=api.example.com' }],
+        ['no seal', 'seal=1', { status: 403, code: 'SEAL_INVALID', caveat: 'seal=1', link: 'scout-7' }],
+        [
+          'after its end',
+          'expires=1700000000',
+          { status: 402, code: 'CAPABILITY_EXPIRED', caveat: 'expires=1700000000', link: 'scout-7' },
+        ],
+      ]
+      for (const [what, text, expected] of written)
+        isRefused(await scout.raw({ authorization: append(token, text), url: `${url}${own}` }), expected, what)
+      assert.ok(asked.length + 1 + written.length >= 20)
+      t.diagnostic(`${asked.length + 1 + written.length} things the scout may not do are refused`)
+      assert.match((await fetch(scout, 'scout.token', own)).out, /"status":200/)
+      assert.match((await fetch(scout, 'scout.token', own, '-X', 'POST', '-d', 'x')).out, /"status":200/)
+    })
+
     await t.test('what the helper may not', async () => {
       const token = readFileSync(path.join(helper.dir, 'helper.token'), 'utf8').trim()
       const refused = { status: 403, code: 'CAVEAT_REFUSED' }
@@ -185,15 +236,19 @@ test(
       ]
       for (const [what, texts, expected] of written) {
         const authorization = append(token, ...texts)
-        isRefused(await raw(authorization, `${url}${good}`), expected, what)
+        isRefused(await helper.raw({ authorization, url: `${url}${good}` }), expected, what)
       }
-      const far = await raw(token, `${url}${good}`, { localAddress: '127.0.0.2' }).catch(() => undefined)
-      if (far) isRefused(far, { ...byScout, caveat: 'net=127.0.0.1/32' }, 'from another address')
+      const far = await helper.raw({ authorization: token, url: `${url}${good}`, localAddress: '127.0.0.2' })
+      if (far.code === 0) isRefused(far, { ...byScout, caveat: 'net=127.0.0.1/32' }, 'from another address')
       else t.diagnostic('this system has one loopback address only')
 
       const cut = parseToken(token).macaroon
       const dropped = `L402 ${Macaroon.toBase64({ ...cut, caveats: cut.caveats.slice(0, -1) })}:`
-      isRefused(await raw(dropped, `${url}${good}`), { status: 402, code: 'CAPABILITY_INVALID' }, 'drop a caveat')
+      isRefused(
+        await helper.raw({ authorization: dropped, url: `${url}${good}` }),
+        { status: 402, code: 'CAPABILITY_INVALID' },
+        'drop a caveat',
+      )
 
       assert.match(
         (await helper.tally('token', 'delegate', 'helper.token', '--to', 'friend')).err,
@@ -294,11 +349,3 @@ test(
     )
   },
 )
-
-/** As a client that knows nothing of us sends it: not sealed. */
-async function raw(authorization: string, url: string, options: { localAddress?: string } = {}): Promise<Answered> {
-  const sending = request(url, { headers: { authorization }, ...options }).end()
-  const [response] = (await once(sending, 'response')) as [IncomingMessage]
-  const body = Buffer.concat(await response.toArray()).toString()
-  return { code: 0, out: JSON.stringify({ status: response.statusCode, body }), err: '' }
-}

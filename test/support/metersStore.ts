@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { Bytes } from 'tallystick/core'
 import type { Spend } from 'tallystick/storage'
 import { sqliteStore } from 'tallystick/storage/sqlite'
-import type { SpendMessage } from './metersWorker.ts'
+import type { SpendMessage } from './metersAttempt.ts'
 
 const [path, socket] = process.argv.slice(2) as [string, string]
 const store = sqliteStore(path)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { closeSync, globSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Order } from './resident.ts'
+import type { Order, RawRequest } from './resident.ts'
 
 export interface Answered {
   readonly code: number
@@ -15,6 +15,8 @@ export interface Answered {
 export interface Resident extends AsyncDisposable {
   readonly dir: string
   tally(...argv: readonly string[]): Promise<Answered>
+  /** Sends a request that no `tally` command would. */
+  raw(request: RawRequest): Promise<Answered>
   /** Where each of `secrets` is found: files of its directory, its heap, its whole memory if we may look. */
   search(
     secrets: Readonly<Record<string, Uint8Array>>,
@@ -36,6 +38,7 @@ export async function resident(name: string): Promise<Resident> {
   return {
     dir,
     tally: (...argv) => ask({ argv }),
+    raw: (request) => ask({ raw: request }),
     async search(secrets) {
       const looked: string[] = []
       const found: string[] = []
