@@ -58,6 +58,11 @@ const layers: Record<string, Layer> = {
   },
   'feature gateway': { files: ['tallyd/src/gateway/'], imports: [...LIBRARY, ...BASE, 'node:'] },
   'feature wallet': { files: ['tallyd/src/wallet/'], imports: [...LIBRARY, ...BASE, 'node:'] },
+  'feature operate': {
+    files: ['tallyd/src/operate/'],
+    imports: [...LIBRARY, ...BASE, 'node:', 'prom-client'],
+    types: ['tallyd/src/gateway/'],
+  },
   'feature demo': { files: ['tallyd/src/demo/'], imports: [...LIBRARY, ...BASE, 'node:', 'uqr'] },
   'config and state': {
     files: ['tallyd/src/config', 'tallyd/src/state'],

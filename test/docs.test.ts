@@ -116,7 +116,8 @@ test('every command and option shown exists', () => {
 
 function problemWith(words: readonly string[]): string | undefined {
   if (['--help', '--version', 'help', 'version'].includes(words[0]!)) return undefined
-  const command = commands.find(({ name }) => name === words.slice(0, 2).join(' ') || name === words[0])
+  const command =
+    commands.find(({ name }) => name === words.slice(0, 2).join(' ')) ?? commands.find(({ name }) => name === words[0])
   if (!command) return `there is no command ${words[0]}`
   const known = { ...globalOptions, ...command.options }
   const shorts = new Set(Object.values(known).map((option) => ('short' in option ? `-${option.short}` : '')))

@@ -360,6 +360,10 @@ export declare const errors: {
         readonly status: 503;
         readonly fix: 'Start one with `tally up`, or name its socket with --wallet or TALLY_WALLET.';
     };
+    readonly ADMIN_DENIED: {
+        readonly status: 401;
+        readonly fix: 'Send `Authorization: L402 <token>` with a token of `tally admin token`, or ask through the socket in `state`.';
+    };
     readonly WALLET_DENIED: {
         readonly status: 401;
         readonly fix: 'Pass the token that the wallet was started with.';

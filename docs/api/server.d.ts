@@ -46,7 +46,7 @@ import * as Capability from '../core/Capability.ts';
 import { TallyError } from '../core/errors.ts';
 import type { Grant } from '../core/Grant.ts';
 import type { Key } from '../core/Key.ts';
-import type { Receiver } from '../lightning/Lightning.ts';
+import type { Receiver, Settlement } from '../lightning/Lightning.ts';
 import type { Ruling, Store } from '../storage/Store.ts';
 import type { Answer, Call } from './Call.ts';
 import { type Desk } from './desk.ts';
@@ -61,6 +61,7 @@ import { type Would } from './shadow.ts';
 export type Admission = {
     readonly kind: 'challenge';
     readonly answer: Answer;
+    readonly error?: TallyError | undefined;
 } | {
     readonly kind: 'refused';
     readonly answer: Answer;
@@ -102,6 +103,7 @@ export interface GateOptions {
     readonly receipts?: Pick<IssuerOptions, 'signer' | 'log' | 'book'>;
     readonly onAlarm?: (alarm: Alarm) => void;
     readonly clock?: () => Date;
+    readonly onSettled?: (settlement: Settlement) => void;
     readonly onTrouble?: (error: TallyError) => void;
 }
 export declare function createGate(options: GateOptions): Gate;

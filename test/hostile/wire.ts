@@ -279,6 +279,8 @@ services:
           check()
         }),
       ),
-    [Symbol.asyncDispose]: () => gateway.close({ drainMs: 0 }),
+    async [Symbol.asyncDispose]() {
+      await gateway.close({ drainMs: 0 })
+    },
   }
 }

@@ -35,6 +35,11 @@ export interface Config {
   readonly grpc: Listen | undefined
   /** Paces of unpaid invoices. */
   readonly invoices: Required<InvoiceLimits>
+  /** Where operators are answered, beside the socket in `state`. */
+  readonly admin: { readonly listen: Listen; readonly metrics: 'open' | 'token' } | undefined
+  /** Seconds. */
+  readonly drain: { readonly wait?: number | undefined; readonly timeout: number }
+  readonly log: { readonly format: 'pretty' | 'json'; readonly level: 'info' | 'warn' }
   /** In the order written, which is the order they are tried in. */
   readonly services: readonly Service[]
 }
@@ -50,10 +55,15 @@ export function loadConfig(text: string, filename: string): Config {
   const base = dirname(resolve(filename))
   const services = servicesOf(parsed.data, source, base)
   const dead = unreachable(services, source)
-  const { listen, origin, lightning, key, store, grpc, invoices, trusted_proxies: trustedProxies } = parsed.data
+  const { trusted_proxies: trustedProxies, ...rest } = parsed.data
+  const { listen, origin, lightning, key, store, grpc, invoices, admin, drain, log } = rest
   const wrong = [...dead, ...unmintable(services, source), ...misplaced(services, { origin, source })]
   if (origin === undefined && !isLoopback(listen.host)) wrong.push(source.mistake(['listen'], UNNAMED))
   if (store?.kind === 'postgres' && !key) wrong.push(source.mistake(['store'], KEYLESS))
+  if (admin && admin.listen.port !== 0 && admin.listen.port === listen.port)
+    wrong.push(
+      source.mistake(['admin', 'listen'], 'expected another port than `listen`: customers must not get in here'),
+    )
   if (wrong.length > 0) throw invalid(wrong)
 
   const state = resolve(base, parsed.data.state)
@@ -67,6 +77,9 @@ export function loadConfig(text: string, filename: string): Config {
     grpc,
     invoices: { perClient: invoices.per_client, total: invoices.total },
     key: key && found(key, base),
+    admin,
+    drain,
+    log,
     services,
   }
 }

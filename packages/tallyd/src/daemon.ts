@@ -8,18 +8,27 @@ import { rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Key, TallyError } from 'tallystick/core'
 import { createGate, type Gate } from 'tallystick/server'
+import type { Store } from 'tallystick/storage'
 import { readSecret, type Config } from './config.ts'
-import { answerAdmin } from './daemon/admin.ts'
+import type { ConfigDiff } from './config/diff.ts'
 import { verifyEd25519 } from './daemon/ed25519.ts'
 import { Parts } from './daemon/Parts.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
+import { createReloader } from './daemon/reload.ts'
+import { createStopping } from './daemon/stopping.ts'
 import { openStore } from './daemon/store.ts'
 import { startUpstream, type Upstream } from './demo/upstream.ts'
 import { withPrices } from './gateway/pricing/hook.ts'
 import { shadowNotices } from './gateway/pricing/notices.ts'
 import { createGrpcServer } from './gateway/grpc/server.ts'
-import { createGateway, type AccessEntry, type Gateway } from './gateway/server.ts'
+import { createGateway, type AccessEntry, type Gateway, type OpenKind } from './gateway/server.ts'
+import { answerAdmin, type AdminParts } from './operate/answers.ts'
+import { createHealth, type Health } from './operate/health.ts'
+import { serveAdmin } from './operate/listener.ts'
+import { createMetrics, type Metrics } from './operate/metrics.ts'
+import { probesOf } from './operate/probes.ts'
 import { createState, masterKey, type State } from './state.ts'
+import { adminKey } from './state/adminToken.ts'
 import { forgetWallet, recordWallet, walletPlace, type WalletPlace } from './state/wallet.ts'
 import { servePrivately, serveWallet } from './wallet/socket.ts'
 
@@ -30,6 +39,9 @@ export type DaemonEvent =
   /** Something people should read. */
   | { readonly type: 'notice'; readonly text: string }
   | { readonly type: 'request'; readonly entry: AccessEntry }
+  | ({ readonly type: 'reloaded' } & ConfigDiff)
+  /** A changed config was not taken; the one before goes on. */
+  | { readonly type: 'kept'; readonly error: unknown }
   /** A part is in trouble and goes on trying. */
   | { readonly type: 'trouble'; readonly error: unknown }
 
@@ -40,19 +52,25 @@ export interface DaemonOptions {
   readonly env: NodeJS.ProcessEnv
   readonly clock: () => Date
   readonly onEvent: (event: DaemonEvent) => void
+  /** Reads the config again, for `reload`. Left out: it came from no file. */
+  readonly reread?: () => Promise<Config>
 }
 
 export interface Daemon extends AsyncDisposable {
   readonly url: string
+  /** Of `admin.listen`. */
+  readonly admin: string | undefined
   readonly state: State
   readonly lightning: Pick<Network, 'kind' | 'about' | 'payer'>
   /** As `tally fetch --wallet` takes it. */
   readonly wallet: string
   readonly upstream: string | undefined
-  /** Lets requests finish, then closes everything. */
-  stop(): Promise<void>
+  /** Takes a changed config into force, or throws and keeps the one before. */
+  reload(): Promise<ConfigDiff>
+  /** Lets requests finish as `drain` says, then closes everything; resolves with how many had to be cut. */
+  stop(): Promise<number>
   /** Stops without waiting for requests; a `stop` under way becomes one. */
-  cut(): Promise<void>
+  cut(): Promise<number>
 }
 
 /** Throws STORE_BUSY when another process uses the same state, and PORT_TAKEN. Nothing is left running then. */
@@ -73,41 +91,131 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const wallet = await openWallet(state, network, parts)
 
   onEvent({ type: 'starting', part: 'gateway' })
-  const priced = await withPrices(config.services, { clock, onTrouble })
-  const services = upstream ? redirect(priced, upstream) : priced
+  let gateway: Gateway | undefined
+  const { health, metrics } = observe({ options, store, network, underWay: (kind) => gateway?.open.count(kind) ?? 0 })
+  parts.use(health)
+  const priced = (next: Config): Promise<Config['services']> => withPrices(next.services, { clock, onTrouble })
+  const services = upstream ? redirect(await priced(config), upstream) : await priced(config)
   for (const text of shadowNotices(services)) onNotice(text)
   const gate = parts.use(
     createGate({
       key,
       store,
-      lightning: network.receiver,
+      lightning: metrics.counted(network.receiver),
       clock,
       location: locationOf(config),
       ...(config.origin !== undefined && { verifier: new URL(config.origin).host }),
       ed25519: verifyEd25519,
       invoices: config.invoices,
+      onSettled: metrics.onSettled,
       onTrouble,
     }),
   )
-  await openAdmin(state, gate, parts)
-  const { gateway, url } = await listen(options, services, gate)
-  parts.use(gateway)
+  const listening = await listen(options, { services, gate, metrics })
+  gateway = parts.use(listening.gateway)
   await listenToEnvoy(options, gateway, parts)
+  await health.refresh()
 
-  const running = parts.move()
-  const stop = (): Promise<void> => running[Symbol.asyncDispose]()
+  const reloader = createReloader({
+    config,
+    reread: options.reread,
+    async apply(next) {
+      const services = await priced(next)
+      listening.gateway.reload({ services })
+      for (const text of shadowNotices(services)) onNotice(text)
+      metrics.keep((service, route) => isSold(next, service, route))
+    },
+    onReloaded(diff) {
+      metrics.onReload({ ok: true, at: clock() })
+      onEvent({ type: 'reloaded', ...diff })
+    },
+    onKept(error) {
+      metrics.onReload({ ok: false, at: clock() })
+      onEvent({ type: 'kept', error })
+    },
+  })
+  const { url } = listening
+  const adminParts: AdminParts = {
+    gate,
+    readiness: health.readiness,
+    reload: reloader.reload,
+    state: () => stateOf(reloader.config(), { url, started, clock, underWay: listening.gateway.open.count() }),
+  }
+  const started = clock()
+  await openAdmin(state, adminParts, parts)
+  const admin =
+    config.admin &&
+    parts.use(
+      await serveAdmin({
+        config: config.admin,
+        parts: adminParts,
+        key: adminKey(key),
+        metrics: async () => ({ type: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+        clock,
+      }),
+    )
+
+  const { stop, cut } = createStopping({
+    gateway: listening.gateway,
+    drain: () => reloader.config().drain,
+    announce: health.drain,
+    rest: parts.move(),
+  })
   return {
     url,
+    admin: admin?.url,
     state,
     lightning: network,
     wallet,
     upstream: upstream?.url,
+    reload: reloader.reload,
     stop,
-    async cut() {
-      await gateway.close({ drainMs: 0 })
+    cut,
+    async [Symbol.asyncDispose]() {
       await stop()
     },
-    [Symbol.asyncDispose]: stop,
+  }
+}
+
+function observe(parts: {
+  readonly options: DaemonOptions
+  readonly store: Store
+  readonly network: Network
+  readonly underWay: (kind: OpenKind) => number
+}): { readonly health: Health; readonly metrics: Metrics } {
+  const { options, store, network, underWay } = parts
+  const { config, clock, onEvent } = options
+  const { receiver } = network
+  const health = createHealth({
+    probes: probesOf({ store, receiver, config, clock }),
+    clock,
+    onChange: ({ name, state, reason }) => {
+      if (state !== 'ok') onEvent({ type: 'notice', text: `${name} is ${state}: ${reason}` })
+    },
+    onJump(milliseconds) {
+      metrics.onJump()
+      const seconds = Math.round(milliseconds / 1000)
+      const text = `the clock was set ${seconds > 0 ? `${seconds} s forward` : `${-seconds} s back`}; tokens expire by it`
+      onEvent({ type: 'notice', text })
+    },
+  })
+  const metrics = createMetrics({ clock, readiness: health.readiness, underWay })
+  return { health, metrics }
+}
+
+const isSold = ({ services }: Config, service: string, route: string): boolean =>
+  services.some(({ name, routes }) => name === service && routes.some(({ key }) => key === route))
+
+function stateOf(
+  { services }: Config,
+  { url, started, clock, underWay }: { url: string; started: Date; clock: () => Date; underWay: number },
+): object {
+  return {
+    url,
+    pid: process.pid,
+    up_seconds: Math.round((clock().getTime() - started.getTime()) / 1000),
+    under_way: underWay,
+    services: services.map(({ name, routes }) => ({ name, routes: routes.map(({ key }) => key) })),
   }
 }
 
@@ -122,11 +230,11 @@ async function openWallet(state: State, { payer }: Network, parts: Parts): Promi
 }
 
 /** For the operator: whoever may only pay must not get in here, so it is another socket. */
-async function openAdmin(state: State, gate: Gate, parts: Parts): Promise<void> {
+async function openAdmin(state: State, admin: AdminParts, parts: Parts): Promise<void> {
   const place = await walletPlace(state, process.platform, 'admin')
   leaveNoDirectory(state, place, parts)
   const { address } = parts.use(
-    await servePrivately({ answers: (request) => answerAdmin(gate, request), listen: place }),
+    await servePrivately({ answers: (request) => answerAdmin(admin, request), listen: place }),
   )
   await recordWallet(state, { address, ...('token' in place && { token: place.token }) }, 'admin')
   parts.defer(() => forgetWallet(state, 'admin'))
@@ -145,16 +253,18 @@ function locationOf({ services }: Config): string {
 
 async function listen(
   { config, demo, clock, onEvent }: DaemonOptions,
-  services: Config['services'],
-  gate: Gate,
+  { services, gate, metrics }: { services: Config['services']; gate: Gate; metrics: Metrics },
 ): Promise<{ gateway: Gateway; url: string }> {
   return await onFreePort(config.listen.port, { demo }, async (port) => {
     const gateway = createGateway({
       config: { ...config, listen: { ...config.listen, port }, services },
-      gate,
+      gate: metrics.timed(gate),
       desk: gate.desk,
       clock,
-      log: (entry) => onEvent({ type: 'request', entry }),
+      log(entry) {
+        metrics.onRequest(entry)
+        onEvent({ type: 'request', entry })
+      },
       onTrouble: (error) => onEvent({ type: 'trouble', error }),
     })
     const { url } = await gateway.listen()

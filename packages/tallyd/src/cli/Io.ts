@@ -18,6 +18,8 @@ export interface Io {
   readonly clock: () => Date
   /** Calls back on SIGINT and SIGTERM until disposed. */
   onStop(listener: () => void): Disposable
+  /** Calls back on SIGHUP until disposed. */
+  onReload(listener: () => void): Disposable
 }
 
 /** Whoever read our output has left. Not a failure: `tally token inspect | head -1` is fine. */
@@ -49,15 +51,16 @@ export function processIo(): Io {
     env: process.env,
     cwd: process.cwd(),
     clock: () => new Date(),
-    onStop: (listener) => {
-      process.on('SIGINT', listener)
-      process.on('SIGTERM', listener)
-      return {
-        [Symbol.dispose]: () => {
-          process.off('SIGINT', listener)
-          process.off('SIGTERM', listener)
-        },
-      }
+    onStop: (listener) => onSignals(['SIGINT', 'SIGTERM'], listener),
+    onReload: (listener) => onSignals(['SIGHUP'], listener),
+  }
+}
+
+function onSignals(signals: readonly NodeJS.Signals[], listener: () => void): Disposable {
+  for (const signal of signals) process.on(signal, listener)
+  return {
+    [Symbol.dispose]: () => {
+      for (const signal of signals) process.off(signal, listener)
     },
   }
 }

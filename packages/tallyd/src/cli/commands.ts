@@ -1,10 +1,12 @@
 /** Every command, in the order help lists them. */
+import { adminToken } from './adminToken.ts'
 import type { Command } from './Command.ts'
 import { configCheck } from './configCheck.ts'
 import { doctor } from './doctor.ts'
 import { fetchCommand } from './fetch.ts'
 import { gateway } from './gateway.ts'
 import { gatewaySnippet } from './gatewaySnippet.ts'
+import { gatewayReload } from './gatewayReload.ts'
 import { tokenAttenuate } from './tokenAttenuate.ts'
 import { tokenDelegate } from './tokenDelegate.ts'
 import { tokenMint } from './tokenMint.ts'
@@ -21,6 +23,7 @@ export const commands: readonly Command[] = [
   up,
   gateway,
   gatewaySnippet,
+  gatewayReload,
   fetchCommand,
   tokenInspect,
   tokenAttenuate,
@@ -32,6 +35,7 @@ export const commands: readonly Command[] = [
   tokenMint,
   tokenVerify,
   tokenRestrict,
+  adminToken,
   configCheck,
   doctor,
 ]

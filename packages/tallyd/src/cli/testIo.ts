@@ -6,6 +6,8 @@ export interface TestIo extends Io {
   readonly err: () => string
   /** As if SIGINT had come. */
   readonly stop: () => void
+  /** As if SIGHUP had come. */
+  readonly hangUp: () => void
 }
 
 export interface TestIoOptions {
@@ -20,6 +22,7 @@ export function testIo(options: TestIoOptions = {}): TestIo {
   const out: Uint8Array[] = []
   const err: Uint8Array[] = []
   const listeners = new Set<() => void>()
+  const reloading = new Set<() => void>()
   const writer = (chunks: Uint8Array[]): Writer => ({
     isTTY: options.tty ?? false,
     write: async (chunk) => void chunks.push(Buffer.from(chunk as string)),
@@ -37,10 +40,17 @@ export function testIo(options: TestIoOptions = {}): TestIo {
       listeners.add(listener)
       return { [Symbol.dispose]: () => void listeners.delete(listener) }
     },
+    onReload: (listener) => {
+      reloading.add(listener)
+      return { [Symbol.dispose]: () => void reloading.delete(listener) }
+    },
     out: () => Buffer.concat(out).toString('utf8'),
     err: () => Buffer.concat(err).toString('utf8'),
     stop: () => {
       for (const listener of listeners) listener()
+    },
+    hangUp: () => {
+      for (const listener of reloading) listener()
     },
   }
 }

@@ -34,7 +34,7 @@ must be in a token from the start, so there is no --uses here. Takes nothing bac
     const token = /^[0-9a-f]{64}$/.test(args[0]) ? args[0] : await asMacaroon(io, args[0], options.jar)
     const { link, state } = options
     const texts = caveats.map(({ text }) => text)
-    const said = await askGateway(io, state, '/restrict', {
+    const said = await askGateway(io, state, '/v1/restrict', {
       token,
       ...(link !== undefined && { link }),
       caveats: texts,

@@ -45,7 +45,9 @@ With --as, the gateway checks that TOKEN was made from yours, and without --link
     const token = /^[0-9a-f]{64}$/.test(args[0]) ? args[0] : await asMacaroon(io, args[0], jar)
     const wanted = { token, ...(link !== undefined && { link }) }
     const { revoked } = (
-      as === undefined ? await askGateway(io, state, '/revoke', wanted) : await askAsHolder(io, { as, at, jar }, wanted)
+      as === undefined
+        ? await askGateway(io, state, '/v1/revoke', wanted)
+        : await askAsHolder(io, { as, at, jar }, wanted)
     ) as { revoked: { link: string | null } }
     if (json) await io.stdout.write(`${JSON.stringify({ revoked })}\n`)
     else

@@ -4,6 +4,7 @@ import { Amount, TallyError } from 'tallystick/core'
 import type { Config } from '../config.ts'
 import type { Daemon, DaemonEvent } from '../daemon.ts'
 import { banner } from './banner.ts'
+import { reloadLines } from './reloadLines.ts'
 import { defineCommand } from './Command.ts'
 import { configOption, readConfig } from './configFile.ts'
 import { exits, type ExitCode } from './exit.ts'
@@ -32,8 +33,9 @@ export const up = defineCommand({
     port: portOption,
     state: stateOption,
   },
-  notes: `Stops on Ctrl-C or SIGTERM when the requests under way have finished; a second Ctrl-C cuts them.
-With --json one JSON object per line on stdout, each with an "event": "ready", "request", "stopping".`,
+  notes: `Stops on Ctrl-C or SIGTERM when the requests under way have finished; a second Ctrl-C cuts them, exit code 130.
+SIGHUP reads the config again.
+With --json one JSON object per line on stdout, each with an "event": "ready", "request", "reloaded", "stopping".`,
   examples: [
     ['tally up --demo', 'watch a request being paid for'],
     ['tally up', 'with ./tally.yaml'],
@@ -42,8 +44,16 @@ With --json one JSON object per line on stdout, each with an "event": "ready", "
   async run({ io, style, json, options }) {
     if (options.demo && options.config !== undefined)
       throw new TallyError('USAGE', '--demo brings its own config; leave out --config')
-    const config = options.demo ? await demo(io) : await readConfig(io, options.config)
-    return await serve({ io, style, json, demo: options.demo, config: override(io, config, options) })
+    const read = async (): Promise<Config> =>
+      override(io, options.demo ? await demo(io) : await readConfig(io, options.config), options)
+    return await serve({
+      io,
+      style,
+      json,
+      demo: options.demo,
+      config: await read(),
+      ...(!options.demo && { reread: read }),
+    })
   },
 })
 
@@ -72,10 +82,12 @@ export interface ServeOptions {
   readonly json: boolean
   readonly demo: boolean
   readonly config: Config
+  /** What a reload reads. */
+  readonly reread?: () => Promise<Config>
 }
 
 export async function serve(options: ServeOptions): Promise<ExitCode> {
-  const { io, demo, config } = options
+  const { io, demo, config, reread } = options
   const { startDaemon } = await import('../daemon.ts')
   const first = Promise.withResolvers<void>()
   const second = Promise.withResolvers<void>()
@@ -87,14 +99,17 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
     second.resolve()
   })
   const report = reporter(options)
-  await using daemon = await startDaemon({ config, demo, env: io.env, clock: io.clock, onEvent: report.event })
+  const { env, clock } = io
+  await using daemon = await startDaemon({ config, demo, env, clock, onEvent: report.event, ...(reread && { reread }) })
+  // Why a config was not taken is an event of its own.
+  using _reloading = reread && io.onReload(() => void daemon.reload().catch(() => {}))
   // Asked to stop while starting: do not announce what is about to go.
   if (stops === 0) await report.ready(daemon)
   await first.promise
   await report.stopping()
   void second.promise.then(() => daemon.cut())
-  await daemon.stop()
-  return exits.OK.code
+  const cut = await daemon.stop()
+  return cut === 0 ? exits.OK.code : exits.STOPPED.code
 }
 
 interface Reporter {
@@ -134,6 +149,10 @@ function textLine(event: DaemonEvent, style: Style): string | undefined {
       return event.part === 'lightning' ? style.dim('starting Lightning…') : undefined
     case 'notice':
       return style.warn(printable(event.text))
+    case 'reloaded':
+      return [style.good('config reloaded'), ...reloadLines(event).map((line) => printable(line))].join('\n')
+    case 'kept':
+      return style.bad(`config not reloaded, the one before goes on:\n${printable(describeTrouble(event.error))}`)
     case 'trouble':
       return style.bad(`trouble: ${printable(describeTrouble(event.error))}`)
     case 'request': {
@@ -146,7 +165,8 @@ function textLine(event: DaemonEvent, style: Style): string | undefined {
 
 function jsonLine(event: DaemonEvent): string {
   if (event.type === 'request') return JSON.stringify({ event: 'request', ...event.entry })
-  if (event.type === 'trouble') return JSON.stringify({ event: 'trouble', message: describeTrouble(event.error) })
+  if (event.type === 'trouble' || event.type === 'kept')
+    return JSON.stringify({ event: event.type, message: describeTrouble(event.error) })
   const { type, ...rest } = event
   return JSON.stringify({ event: type, ...rest })
 }

@@ -315,6 +315,36 @@ const store = z.union([
   })),
 ])
 
+const admin = z.strictObject({
+  listen: text('expected an address and a port like "127.0.0.1:9402"', parseListen).describe(
+    'Address and port for health, metrics and the admin API; never that of `listen`. `/v1/*` wants a token of `tally admin token`.',
+  ),
+  metrics: z
+    .enum(['open', 'token'], { error: 'expected `open` or `token`' })
+    .default('open')
+    .describe('Whether `/metrics` answers whoever reaches it, or only who has a token as well.'),
+})
+
+const drain = z.strictObject({
+  wait: timeout
+    .optional()
+    .describe(
+      'When told to stop, say so in `/readyz` and go on serving for this long, until load balancers have noticed.',
+    ),
+  timeout: timeout.prefault('30s').describe('How long requests under way may then take; what is left is cut.'),
+})
+
+const log = z.strictObject({
+  format: z
+    .enum(['pretty', 'json'], { error: 'expected `pretty` or `json`' })
+    .default('pretty')
+    .describe('`json`: one object per line on stdout, as with --json.'),
+  level: z
+    .enum(['info', 'warn'], { error: 'expected `info` or `warn`' })
+    .default('info')
+    .describe('`warn`: no line per request, only what somebody should look at.'),
+})
+
 export const schema = z.strictObject({
   listen: text('expected an address and a port like "127.0.0.1:8402"', parseListen)
     .prefault('127.0.0.1:8402')
@@ -363,6 +393,9 @@ export const schema = z.strictObject({
     .describe(
       'How many unpaid invoices are made. A client beyond gets 429, all of them together 503; those paid do not count.',
     ),
+  admin: admin.optional().describe('A second address, for operators. Without it they have the socket in `state`.'),
+  drain: drain.prefault({}).describe('How the gateway stops.'),
+  log: log.prefault({}).describe('What is said of requests and events.'),
   services: z
     .record(z.string(), service)
     .refine(some('service').check, some('service').error)
@@ -373,14 +406,16 @@ export type Parsed = z.output<typeof schema>
 export type ParsedService = Parsed['services'][string]
 export type ParsedRoute = ParsedService['routes'][string]
 
+const maps: Readonly<Record<string, z.ZodObject>> = { invoices, admin, drain, log }
+
 /** The keys that the map at this path may have. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   const [top, , , , ...under] = path
   if (top === 'store') return Object.keys(postgres.shape)
   const inRoute = under.join('.')
   const map =
-    top === 'invoices'
-      ? invoices
+    path.length === 1 && Object.hasOwn(maps, String(top))
+      ? maps[String(top)]!
       : path.length === 0
         ? schema
         : path.length === 2

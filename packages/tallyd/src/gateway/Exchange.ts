@@ -45,6 +45,8 @@ export interface ExchangeOptions {
   readonly release: () => Promise<void>
   /** Somebody who has to see the response first. */
   readonly between?: ((exchange: Exchange) => Sink) | undefined
+  /** Called with every response head: the upstream has answered. */
+  readonly onAnswer?: (status: number) => void
   /** Called once at most: why there was no complete response. */
   readonly onFailure: (error: TallyError) => void
 }
@@ -154,6 +156,7 @@ export class Exchange implements Sink {
 
   onHead(head: ResponseHead): void {
     if (this.#over) return
+    this.#options.onAnswer?.(head.status)
     if (head.status < 500) return this.#writeHead(head)
     this.#connection?.pause()
     this.#afterRelease(() => this.#writeHead(head))

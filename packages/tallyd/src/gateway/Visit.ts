@@ -45,6 +45,7 @@ export class Visit implements Member {
   /** Of a metered call. */
   bill: Bill | undefined
   settled: Settled | undefined
+  upstreamMs: number | undefined
   /** Of an answer of ours. */
   bytes = 0
   readonly #clock: () => Date

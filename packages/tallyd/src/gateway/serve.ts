@@ -56,6 +56,8 @@ export interface AccessEntry {
   /** Body bytes sent to the client. */
   readonly bytes: number
   readonly ms: number
+  /** Until the upstream's head was there, from when it was asked. */
+  readonly upstreamMs?: number
   readonly decision: Decision
   /** Why it was refused or failed. */
   readonly code?: string
@@ -159,7 +161,7 @@ export function createServe(options: ServeOptions): Serve {
     const admission = await gate.admit(callTo(visit, inbound), offer)
     if (admission.kind === 'challenge' || admission.kind === 'refused') {
       visit.decision = admission.kind
-      if (admission.kind === 'refused') visit.code = admission.error.code
+      visit.code = admission.error?.code
       return answer(visit, isGrpc(callOf(visit.req)) ? grpcAnswer(admission.answer) : admission.answer)
     }
     visit.decision = admission.kind
@@ -249,6 +251,10 @@ export function createServe(options: ServeOptions): Serve {
     const onFailure = (error: TallyError): void => {
       visit.code = error.code
     }
+    const asked = log && performance.now()
+    const onAnswer = (): void => {
+      if (asked !== undefined) visit.upstreamMs = performance.now() - asked
+    }
     visit.exchange = new Exchange({
       req,
       res,
@@ -263,6 +269,7 @@ export function createServe(options: ServeOptions): Serve {
       extra: visit.extra,
       timeout: service.timeout * 1000,
       release,
+      onAnswer,
       onFailure,
       between:
         bill && report && !switching
@@ -302,7 +309,7 @@ export function createServe(options: ServeOptions): Serve {
   }
 
   function entry(visit: Visit, at: Date): AccessEntry {
-    const { req, res, target, page, asked, exchange, decision, code, would, settled, requestId } = visit
+    const { req, res, target, page, asked, exchange, decision, code, would, settled, requestId, upstreamMs } = visit
     return {
       at,
       id: requestId,
@@ -313,6 +320,7 @@ export function createServe(options: ServeOptions): Serve {
       bytes: exchange ? exchange.bytes : visit.bytes,
       ms: clock().getTime() - at.getTime(),
       decision,
+      ...(upstreamMs !== undefined && { upstreamMs: Math.round(upstreamMs * 1000) / 1000 }),
       ...(code !== undefined && { code }),
       ...(would !== undefined && { would }),
       ...(settled?.left !== undefined && { chargedMsat: `${settled.charged}` }),

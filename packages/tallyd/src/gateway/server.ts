@@ -35,8 +35,18 @@ export interface GatewayOptions {
 export interface Gateway extends AsyncDisposable {
   /** Throws PORT_TAKEN. */
   listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }>
-  /** Stops accepting, lets what is under way finish for `drainMs` (default 30 s), then cuts. Again: the same promise. */
-  close(options?: { drainMs?: number }): Promise<void>
+  /**
+   * Requests that come from now on go by these services; those under way finish by what they began with. Neither waits for
+   * the other.
+   */
+  reload(config: Pick<Config, 'services'>): void
+  /** Still serves whoever comes, and ends each connection with its next response: clients that reconnect find others. */
+  drain(): void
+  /**
+   * Stops accepting, lets what is under way finish for `drainMs` (default 30 s), then cuts; resolves with how many requests
+   * were cut, tunnels apart. Again: the same promise.
+   */
+  close(options?: { drainMs?: number }): Promise<number>
   /** What is under way, and the means to cut it. */
   readonly open: OpenSet
   /** Asked by proxies over this server, and by others over gRPC. */
@@ -52,28 +62,35 @@ const DRAIN = 30_000
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { config, gate, desk, log, clock = () => new Date(), onTrouble = () => {} } = options
-  const { origin, services, trustedProxies } = config
-  const routes = createRoutes(services)
-  const own = createOwnPages({ services, origin, desk })
+  const { origin, trustedProxies } = config
+  const callerOf = createCallerOf(trustedProxies)
+  const snapshotOf = ({ services }: Pick<Config, 'services'>) => {
+    const gates = createGates({ config: { ...config, services }, gate, clock, onTrouble })
+    return {
+      routes: createRoutes(services),
+      own: createOwnPages({ services, origin, desk }),
+      gates,
+      authz: createAuthz(gates, callerOf),
+    }
+  }
+  let current = snapshotOf(config)
   const open = createOpenSet()
   const { members } = open
-  let closing: Promise<void> | undefined
+  let draining = false
+  let closing: Promise<number> | undefined
   let onQuiet: (() => void) | undefined
 
   const onOver = (req: Request): void => {
     endTurn(req.socket)
     if (onQuiet && isQuiet()) onQuiet()
   }
-  const callerOf = createCallerOf(trustedProxies)
-  const gates = createGates({ config, gate, clock, onTrouble })
-  const authz = createAuthz(gates, callerOf)
   const serve = createServe({
-    routes: () => routes,
+    routes: () => current.routes,
+    own: (call, path) => current.own(call, path),
+    authz: { asked: (path) => current.authz.asked(path), reply: (req) => current.authz.reply(req) },
     origin,
     callerOf,
     gate,
-    own,
-    authz,
     clock,
     log,
     onTrouble,
@@ -83,7 +100,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const begin =
     (arrival: Arrival) =>
     (req: IncomingMessage, res: ServerResponse): void => {
-      if (closing) res.shouldKeepAlive = false
+      if (draining) res.shouldKeepAlive = false
       serve(req, res, arrival)
     }
   const ordinary = begin({ waits: false })
@@ -119,12 +136,17 @@ export function createGateway(options: GatewayOptions): Gateway {
     takeTurn(req, responseOn(req, socket), begin({ waits: false, switching: { socket, early } }))
   })
 
-  async function stop(drainMs: number): Promise<void> {
+  function drain(): void {
+    draining = true
+    for (const { res } of members) res.shouldKeepAlive = false
+  }
+
+  async function stop(drainMs: number): Promise<number> {
+    drain()
     const closed = new Promise<void>((resolve) => {
       server.close(() => resolve())
     })
     server.closeIdleConnections()
-    for (const { res } of members) res.shouldKeepAlive = false
     if (!isQuiet()) {
       let timer: NodeJS.Timeout | undefined
       await new Promise<void>((resolve) => {
@@ -133,15 +155,17 @@ export function createGateway(options: GatewayOptions): Gateway {
       })
       clearTimeout(timer)
     }
+    const cut = open.count() - open.count('tunnel')
     // Also those that are no HTTP any more.
     for (const { res } of members) res.destroy()
     server.closeAllConnections()
-    routes.close()
+    current.routes.close()
     open[Symbol.dispose]()
     await closed
+    return cut
   }
 
-  function close({ drainMs = DRAIN }: { drainMs?: number } = {}): Promise<void> {
+  function close({ drainMs = DRAIN }: { drainMs?: number } = {}): Promise<number> {
     closing ??= stop(drainMs)
     // Called again: whoever is in a hurry now need not wait for what the first caller wanted to wait for.
     if (drainMs === 0) onQuiet?.()
@@ -160,10 +184,23 @@ export function createGateway(options: GatewayOptions): Gateway {
       const authority = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
       return { host: bound.address, port: bound.port, url: `http://${authority}:${bound.port}` }
     },
+    reload(next) {
+      const before = current
+      current = snapshotOf(next)
+      before.routes.close()
+    },
+    drain,
     close,
     open,
-    gates,
-    [Symbol.asyncDispose]: () => close(),
+    gates: {
+      has: (name) => current.gates.has(name),
+      checkPeer: (address) => current.gates.checkPeer(address),
+      judge: (asked) => current.gates.judge(asked),
+      tell: (error) => current.gates.tell(error),
+    },
+    async [Symbol.asyncDispose]() {
+      await close()
+    },
   }
 }
 

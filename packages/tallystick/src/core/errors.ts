@@ -265,6 +265,10 @@ export const errors = {
     fix: 'Correct the line named in the message; `tally config check` lists every mistake at once.',
   },
   WALLET_UNKNOWN: { status: 503, fix: 'Start one with `tally up`, or name its socket with --wallet or TALLY_WALLET.' },
+  ADMIN_DENIED: {
+    status: 401,
+    fix: 'Send `Authorization: L402 <token>` with a token of `tally admin token`, or ask through the socket in `state`.',
+  },
   WALLET_DENIED: { status: 401, fix: 'Pass the token that the wallet was started with.' },
   SERVER_UNREACHABLE: {
     status: 502,

@@ -14,7 +14,7 @@ import { TallyError } from '../core/errors.ts'
 import type { Grant } from '../core/Grant.ts'
 import type { Key } from '../core/Key.ts'
 import { canonicalTarget } from '../core/Path.ts'
-import type { Receiver } from '../lightning/Lightning.ts'
+import type { Receiver, Settlement } from '../lightning/Lightning.ts'
 import type { Ruling, Store } from '../storage/Store.ts'
 import { challengeAnswer, priceOnlyAnswer, problemAnswer } from './answer.ts'
 import type { Answer, Call } from './Call.ts'
@@ -38,8 +38,8 @@ import { createShadow, firstEmpty, type Would } from './shadow.ts'
 import { spent } from './spent.ts'
 
 export type Admission =
-  /** 402: nothing was charged. Send `answer` as it is. */
-  | { readonly kind: 'challenge'; readonly answer: Answer }
+  /** 402: nothing was charged. Send `answer` as it is. `error`: what was wrong with the credential, if one came. */
+  | { readonly kind: 'challenge'; readonly answer: Answer; readonly error?: TallyError | undefined }
   /** The credential is real and does not allow this, or we cannot tell: nothing was charged. Send `answer` as it is. */
   | { readonly kind: 'refused'; readonly answer: Answer; readonly error: TallyError }
   /** Charged. Do the work; if it is known not to have been done, `release` gives the charge back, or tells `onTrouble`. */
@@ -111,6 +111,8 @@ export interface GateOptions {
   /** Something that an operator should look into at once. */
   readonly onAlarm?: (alarm: Alarm) => void
   readonly clock?: () => Date
+  /** A quote was paid, by what the node says; once each. For the books. */
+  readonly onSettled?: (settlement: Settlement) => void
   /** The node or the store failed in the background: following settlements (tried again) or giving a charge back (not). */
   readonly onTrouble?: (error: TallyError) => void
 }
@@ -165,11 +167,13 @@ export function createGate(options: GateOptions): Gate {
     lightning,
     store,
     signal: stop.signal,
-    onSettled: ({ paymentHash, at, amount }) => {
+    onSettled: (settlement) => {
+      const { paymentHash, at, amount } = settlement
       quoter.close(paymentHash)
       payments.note(paymentHash)
       reconciler.clear(paymentHash)
       receipts?.confirmed(paymentHash, { at, amount })
+      options.onSettled?.(settlement)
     },
     ...(options.onTrouble && { onTrouble: options.onTrouble }),
   })
@@ -214,10 +218,10 @@ export function createGate(options: GateOptions): Gate {
     try {
       const offer = asked.ask ? await prices.of(call, asked, { paid: false }) : asked
       if (call.mints === false || isProbe(call))
-        return { kind: 'challenge', answer: priceOnlyAnswer(call, ceilSats(invoiceAmount(offer)), error) }
+        return { kind: 'challenge', answer: priceOnlyAnswer(call, ceilSats(invoiceAmount(offer)), error), error }
       const trouble = recorder.trouble()
       if (trouble) throw trouble
-      return { kind: 'challenge', answer: challengeAnswer(call, await quoter.quote(call.client, offer), error) }
+      return { kind: 'challenge', answer: challengeAnswer(call, await quoter.quote(call.client, offer), error), error }
     } catch (trouble) {
       return refuse(call, trouble)
     }
