@@ -156,7 +156,7 @@ for (const [name, serve] of Object.entries(adapters)) {
         if (name !== 'hono' && name !== 'fetch')
           assert.deepEqual(
             www.map((line) => line.slice(0, 5)),
-            ['LSAT ', 'L402 '],
+            ['LSAT ', 'L402 ', 'Payme'],
           )
         const [challenge] = Challenge.parse(www)
         const payment = await wallet.pay({ bolt11: challenge!.invoice, maxFee: sats(1) })

@@ -24,6 +24,7 @@ export * as Discharge from './Discharge.ts';
 export * as Invoice from './Invoice.ts';
 export * as Challenge from './Challenge.ts';
 export * as Credential from './Credential.ts';
+export * as PaymentAuth from './PaymentAuth.ts';
 export * as Terms from './Terms.ts';
 export * as Receipt from './Receipt.ts';
 export * as Merkle from './Merkle.ts';
@@ -115,6 +116,26 @@ export declare const errors: {
     readonly DISCHARGE_INVALID: {
         readonly status: 403;
         readonly fix: 'Send one discharge for each third-party caveat, bound to the token as it is sent, behind the token.';
+    };
+    readonly CHALLENGE_UNKNOWN: {
+        readonly status: 402;
+        readonly fix: 'Send the request without credentials, and answer the challenge that comes back.';
+    };
+    readonly CHALLENGE_EXPIRED: {
+        readonly status: 402;
+        readonly fix: 'Send the request without credentials, and answer the challenge before it expires.';
+    };
+    readonly SESSION_UNKNOWN: {
+        readonly status: 402;
+        readonly fix: 'Open a session first: pay the deposit, then send `open` with its preimage.';
+    };
+    readonly SESSION_CLOSED: {
+        readonly status: 402;
+        readonly fix: 'Open another session: send the request without credentials.';
+    };
+    readonly REFUND_OWED: {
+        readonly status: 500;
+        readonly fix: 'Pay what is owed to the return invoice that the message names, from your own wallet.';
     };
     readonly PREIMAGE_MISMATCH: {
         readonly status: 402;
@@ -1197,6 +1218,7 @@ export declare function readPrefix(prefix: string): {
     network: Network;
     amount: Msat | undefined;
 };
+export declare function prefixOf(bolt11: string): ReturnType<typeof readPrefix>;
 export declare function writePrefix(network: Network, amount: Msat | undefined): string;
 
 // core/Challenge.d.ts
@@ -1225,6 +1247,57 @@ export interface CredentialHeaders {
     readonly macaroon?: readonly string[];
 }
 export declare function parse(headers: CredentialHeaders): Credential[];
+
+// core/PaymentAuth.d.ts
+import * as Canonical from './canonical.ts';
+import { type Bytes } from './bytes.ts';
+import * as Json from './Json.ts';
+import type { Key } from './Key.ts';
+export type Intent = (typeof INTENTS)[number];
+export interface Challenge {
+    readonly id: string;
+    readonly realm: string;
+    readonly intent: Intent;
+    readonly request: string;
+    readonly expires: string;
+}
+export interface ChallengeOptions {
+    readonly realm: string;
+    readonly intent: Intent;
+    readonly request: Canonical.Document;
+    readonly expires: Date;
+}
+declare const INTENTS: readonly ['charge', 'session'];
+export declare function challenge(key: Key, { realm, intent, request, expires }: ChallengeOptions): Challenge;
+export declare function format({ id, realm, intent, request, expires }: Challenge): string;
+export interface Credential {
+    readonly challenge: Challenge;
+    readonly payload: ReadonlyMap<string, Json.Json>;
+}
+export declare function isOurs(key: Key, { challenge }: Credential): boolean;
+export declare function parse(authorization: readonly string[]): Credential | undefined;
+export declare function requestOf({ challenge }: Credential): ReadonlyMap<string, Json.Json>;
+export declare function hashIn(fields: ReadonlyMap<string, Json.Json>, name: string): Bytes;
+export interface Receipt {
+    readonly reference: string;
+    readonly challengeId: string;
+    readonly timestamp: Date;
+    readonly more?: Readonly<Record<string, string | number>>;
+}
+export declare function formatReceipt({ reference, challengeId, timestamp, more }: Receipt): string;
+export declare function preference(values: readonly string[], intent: Intent): number | undefined;
+export {};
+
+// core/canonical.d.ts
+import { type Bytes } from './bytes.ts';
+export type Document = {
+    readonly [key: string]: Value;
+};
+export type Value = string | number | readonly Value[] | Document;
+export declare function write(value: Value): string;
+export declare function read(source: Bytes | string, options: {
+    readonly most: number;
+}): Document;
 
 // core/Terms.d.ts
 import { type Msat } from './Amount.ts';
@@ -1333,17 +1406,6 @@ export declare function toHeader({ envelope: { payload, sigs }, salt, index }: C
 export declare const referTo: (id: string) => string;
 export declare const referred: (text: string) => string | undefined;
 export declare function fromHeader(text: string): Carried;
-
-// core/canonical.d.ts
-import { type Bytes } from './bytes.ts';
-export type Document = {
-    readonly [key: string]: Value;
-};
-export type Value = string | number | readonly Value[] | Document;
-export declare function write(value: Value): string;
-export declare function read(source: Bytes | string, options: {
-    readonly most: number;
-}): Document;
 
 // core/receipt/kinds.d.ts
 import { type Fields } from './fields.ts';

@@ -73,13 +73,16 @@ export type Admission = {
     readonly standing?: (() => TallyError | undefined) | undefined;
     readonly body?: Bytes | undefined;
     readonly settle?: ((cost: Msat) => Promise<Settled>) | undefined;
-    readonly headers?: readonly (readonly [name: string, value: string])[];
+    readonly headers?: Answer['headers'];
     readonly delivered?: (result: Delivered) => void;
 } | {
     readonly kind: 'free';
     readonly would?: Would;
     readonly headers: readonly (readonly [name: string, value: string])[];
     readonly release: () => Promise<void>;
+} | {
+    readonly kind: 'answered';
+    readonly answer: Answer;
 };
 export interface Gate extends AsyncDisposable {
     readonly service: string;
@@ -510,7 +513,10 @@ export declare function customerOf(client: string): string;
 import type { TallyError } from '../core/errors.ts';
 import type { Quote } from '../storage/Store.ts';
 import type { Answer, Call } from './Call.ts';
-export declare function challengeAnswer(call: Call, quote: Quote, error?: TallyError): Answer;
+export declare function challengeAnswer(call: Call, quote: Quote, { error, payment }?: {
+    error?: TallyError | undefined;
+    payment?: string | undefined;
+}): Answer;
 export declare function priceOnlyAnswer(call: Call, sats: number, error?: TallyError): Answer;
 export declare function problemAnswer(call: Pick<Call, 'method'>, error: TallyError): Answer;
 
@@ -584,6 +590,7 @@ export declare function createWitness({ name, signer, logs, store, clock, ed2551
 
 // server/attach.d.ts
 import type { Hashing } from '../core/hashing.ts';
+import type { Answer } from './Call.ts';
 import type { Admission } from './gate.ts';
 export interface WatchedResponse {
     readonly statusCode: number;
@@ -597,6 +604,7 @@ export interface AttachOptions {
     readonly startHash?: () => Hashing;
     readonly failed?: () => boolean;
 }
+export declare const fitting: (headers: Answer['headers'], status: number) => Answer['headers'];
 export declare function attachReceipt(res: WatchedResponse, { headers, delivered }: Pick<Extract<Admission, {
     kind: 'granted';
 }>, 'headers' | 'delivered'>, { startHash, failed }?: AttachOptions): void;

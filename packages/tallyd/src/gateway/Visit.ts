@@ -15,7 +15,7 @@ import type { Switching } from './Tunnel.ts'
  * `free`: without a charge, of a route that is free or as one of the calls that a client has for nothing. `shadow`: let
  * through whatever was decided; `would` says what that was.
  */
-export type Decision = 'free' | 'granted' | 'released' | 'challenge' | 'refused' | 'shadow'
+export type Decision = 'free' | 'granted' | 'released' | 'challenge' | 'answered' | 'refused' | 'shadow'
 
 export class Visit implements Member {
   readonly req: Request

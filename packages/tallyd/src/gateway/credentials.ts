@@ -5,7 +5,7 @@
 import { CREDENTIAL_HEADERS } from '../config/headers.ts'
 
 /** Ours, wherever in the value it stands. Everything else in Authorization belongs to the application. */
-export const CREDENTIAL = /(?:^|[\s,])(?:L402|LSAT)\s/i
+export const CREDENTIAL = /(?:^|[\s,])(?:L402|LSAT|Payment)\s/i
 
 type Headers = (name: string) => readonly string[]
 

@@ -1,6 +1,7 @@
 /** What the gateway answers for itself, before any route: what is sold here, and what holders ask about what they handed on. */
 import { RESERVE_PATH, REVOKE_PATH, type Answer, type Call, type Desk } from 'tallystick/server'
 import type { Service } from '../config.ts'
+import { OPENAPI_PATH, openapiPage } from './openapiPage.ts'
 import { SERVICES_PATH, servicesPage } from './servicesPage.ts'
 
 export function createOwnPages(options: {
@@ -13,6 +14,10 @@ export function createOwnPages(options: {
     const { method, authority = '' } = call
     if (path === SERVICES_PATH && (method === 'GET' || method === 'HEAD')) {
       const page = servicesPage(services, { origin, authority })
+      return method === 'HEAD' ? { ...page, body: '' } : page
+    }
+    if (path === OPENAPI_PATH && (method === 'GET' || method === 'HEAD')) {
+      const page = openapiPage(services)
       return method === 'HEAD' ? { ...page, body: '' } : page
     }
     if (desk && method === 'POST' && (path === REVOKE_PATH || path === RESERVE_PATH))

@@ -28,6 +28,7 @@ import { isNginx } from './authz/question.ts'
 import { grpcAnswer, isGrpc } from './grpcAnswer.ts'
 import { readInbound, type Inbound } from './inbound.ts'
 import type { Member } from './OpenSet.ts'
+import { OPENAPI_PATH } from './openapiPage.ts'
 import { requestHead } from './outbound.ts'
 import { createBill, type Bill } from './pricing/bill.ts'
 import { meteredSink } from './pricing/meteredSink.ts'
@@ -109,9 +110,11 @@ export function createServe(options: ServeOptions): Serve {
     const { path } = Path.canonicalTarget(req.url!)
     if (authz.asked(path)) return void answerProxy(visit).catch((error: unknown) => refuse(visit, error))
     visit.caller = callerOf(req, inbound.host)
-    const reply = path.startsWith('/.well-known/') ? own(callTo(visit, inbound), path) : undefined
-    if (reply !== undefined) return void answerOwn(visit, path, reply).catch((error: unknown) => refuse(visit, error))
     const target = routes().find(inbound.method, path)
+    // A service may have a document of its own at this name.
+    const isOwn = path.startsWith('/.well-known/') || (path === OPENAPI_PATH && !target)
+    const reply = isOwn ? own(callTo(visit, inbound), path) : undefined
+    if (reply !== undefined) return void answerOwn(visit, path, reply).catch((error: unknown) => refuse(visit, error))
     if (!target && inbound.method === 'OPTIONS' && inbound.body === 'none') {
       const allowed = routes().verbsAt(path)
       if (allowed.length > 0) return answerOptions(visit, allowed)
@@ -159,7 +162,7 @@ export function createServe(options: ServeOptions): Serve {
 
   async function admit(visit: Visit, inbound: Inbound, target: Target, offer: Offer): Promise<void> {
     const admission = await gate.admit(callTo(visit, inbound), offer)
-    if (admission.kind === 'challenge' || admission.kind === 'refused') {
+    if (admission.kind !== 'granted' && admission.kind !== 'free') {
       visit.decision = admission.kind
       visit.code = admission.error?.code
       return answer(visit, isGrpc(callOf(visit.req)) ? grpcAnswer(admission.answer) : admission.answer)

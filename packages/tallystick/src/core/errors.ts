@@ -63,6 +63,20 @@ export const errors = {
     status: 403,
     fix: 'Send one discharge for each third-party caveat, bound to the token as it is sent, behind the token.',
   },
+  CHALLENGE_UNKNOWN: {
+    status: 402,
+    fix: 'Send the request without credentials, and answer the challenge that comes back.',
+  },
+  CHALLENGE_EXPIRED: {
+    status: 402,
+    fix: 'Send the request without credentials, and answer the challenge before it expires.',
+  },
+  SESSION_UNKNOWN: { status: 402, fix: 'Open a session first: pay the deposit, then send `open` with its preimage.' },
+  SESSION_CLOSED: { status: 402, fix: 'Open another session: send the request without credentials.' },
+  REFUND_OWED: {
+    status: 500,
+    fix: 'Pay what is owed to the return invoice that the message names, from your own wallet.',
+  },
   PREIMAGE_MISMATCH: { status: 402, fix: 'Send the preimage your node returned for this invoice, as 64 hex digits.' },
   CAVEAT_MALFORMED: {
     status: 403,

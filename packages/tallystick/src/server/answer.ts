@@ -5,7 +5,8 @@
 import { ceilSats } from '../core/Amount.ts'
 import { toHex } from '../core/bytes.ts'
 import * as Challenge from '../core/Challenge.ts'
-import type { TallyError } from '../core/errors.ts'
+import type { ErrorCode, TallyError } from '../core/errors.ts'
+import * as PaymentAuth from '../core/PaymentAuth.ts'
 import type { Quote } from '../storage/Store.ts'
 import type { Answer, Call } from './Call.ts'
 
@@ -20,13 +21,18 @@ function reason(error: TallyError | undefined): object {
   return { reason: { code, detail: message, fix, ...details } }
 }
 
-export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): Answer {
+/** `payment` is the challenge of the Payment scheme for the same quote. */
+export function challengeAnswer(
+  call: Call,
+  quote: Quote,
+  { error, payment }: { error?: TallyError | undefined; payment?: string | undefined } = {},
+): Answer {
   const { macaroon, bolt11: invoice, amount, terms } = quote
   const sats = ceilSats(amount)
   const paymentHash = toHex(quote.paymentHash)
   const expiresAt = quote.expires.toISOString()
   const body = {
-    type: 'https://paymentauth.org/problems/payment-required',
+    type: problemType(call, error),
     title: 'Payment Required',
     status: 402,
     detail: `Pay ${sats} sat over Lightning, then repeat the request with "Authorization: L402 <macaroon>:<preimage>".`,
@@ -52,12 +58,41 @@ export function challengeAnswer(call: Call, quote: Quote, error?: TallyError): A
   return {
     status: 402,
     headers: [
-      ...Challenge.format({ macaroon, invoice }).map((value) => ['WWW-Authenticate', value] as const),
+      ...ordered(call, Challenge.format({ macaroon, invoice }), payment).map(
+        (value) => ['WWW-Authenticate', value] as const,
+      ),
       NO_STORE,
       ['Content-Type', PROBLEM],
     ],
     body: call.method === 'HEAD' ? '' : JSON.stringify(body),
   }
+}
+
+/** Clients of the field read the first line and want L402 there; Payment comes first for those that say they take it. */
+function ordered(call: Call, l402: readonly string[], payment: string | undefined): readonly string[] {
+  if (payment === undefined) return l402
+  const accepted = call.header('accept-payment')
+  const wanted = PaymentAuth.preference(accepted, 'charge') ?? PaymentAuth.preference(accepted, 'session') ?? 0
+  return wanted > 0 ? [payment, ...l402] : [...l402, payment]
+}
+
+const PROBLEMS = 'https://paymentauth.org/problems/'
+
+/** As the drafts of the Payment scheme name what was wrong with a credential of theirs. */
+const PROBLEM_OF: Partial<Record<ErrorCode, string>> = {
+  CREDENTIAL_MALFORMED: 'lightning/malformed-credential',
+  CHALLENGE_UNKNOWN: 'lightning/unknown-challenge',
+  CHALLENGE_EXPIRED: 'lightning/challenge-expired',
+  PREIMAGE_MISMATCH: 'lightning/invalid-preimage',
+  SESSION_UNKNOWN: 'lightning/session-not-found',
+  SESSION_CLOSED: 'lightning/session-closed',
+  CAPABILITY_SPENT: 'invalid-challenge',
+}
+
+function problemType(call: Call, error: TallyError | undefined): string {
+  const named = error && PROBLEM_OF[error.code]
+  const theirs = named !== undefined && call.header('authorization').some((value) => /^\s*payment\s/i.test(value))
+  return `${PROBLEMS}${theirs ? named : 'payment-required'}`
 }
 
 /** For HEAD and OPTIONS: says that a payment is needed without minting an invoice for what may be a link checker. */

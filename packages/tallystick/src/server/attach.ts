@@ -5,6 +5,7 @@
 import { utf8 } from '../core/bytes.ts'
 import type { Hashing } from '../core/hashing.ts'
 import { startSha256 } from '../core/hashing.ts'
+import type { Answer } from './Call.ts'
 import type { Admission } from './gate.ts'
 
 /** The slice of ServerResponse that is watched. */
@@ -32,17 +33,19 @@ export interface AttachOptions {
   readonly failed?: () => boolean
 }
 
+/** The Payment scheme has none on an error, whatever was paid (draft-httpauth-payment-00 §5.3.1). */
+export const fitting = (headers: Answer['headers'], status: number): Answer['headers'] =>
+  status < 400 ? headers : headers.filter(([name]) => name !== 'Payment-Receipt')
+
 /** Does nothing for an admission without a receipt. */
 export function attachReceipt(
   res: WatchedResponse,
   { headers, delivered }: Pick<Extract<Admission, { kind: 'granted' }>, 'headers' | 'delivered'>,
   { startHash = startSha256, failed = () => false }: AttachOptions = {},
 ): void {
-  if (!headers || !delivered) return
+  if (!headers) return
   const own = res as unknown as Methods
   const { writeHead, write, end } = own
-  const hashing = startHash()
-  const added = headers.flat()
   let length = 0
   let mediaType: string | undefined
 
@@ -57,8 +60,10 @@ export function attachReceipt(
     const flat = asFlat(rest.findLast((argument) => typeof argument === 'object'))
     mediaType = valueOf(flat, 'content-type')
     const reason = rest.filter((argument) => typeof argument === 'string')
-    return writeHead.call(res, status, ...reason, [...flat, ...added])
+    return writeHead.call(res, status, ...reason, [...flat, ...fitting(headers, status).flat()])
   }
+  if (!delivered) return
+  const hashing = startHash()
   own.write = (chunk, ...rest) => {
     take(chunk)
     return write.call(res, chunk, ...rest)

@@ -26,6 +26,7 @@ import { holderOf, sealed, type Holder } from './holder.ts'
 import type { IssuerOptions } from './issuer.ts'
 import { settleMetered, type Settled } from './metered.ts'
 import { invoiceAmount, wasSoldFor, type Offer } from './Offer.ts'
+import { createPaymentScheme, type Bought } from './paymentAuth.ts'
 import { createPayments } from './payments.ts'
 import { createPrices } from './prices.ts'
 import { createQuoter, type InvoiceLimits } from './quote.ts'
@@ -56,8 +57,8 @@ export type Admission =
       readonly body?: Bytes | undefined
       /** For a metered offer: what the call came to, once. Until then, and without it, the price stays charged. */
       readonly settle?: ((cost: Msat) => Promise<Settled>) | undefined
-      /** What the response must carry: the receipt, where the gate issues any. */
-      readonly headers?: readonly (readonly [name: string, value: string])[]
+      /** What the response must carry: the receipt, where the gate issues any, and that of the Payment scheme. */
+      readonly headers?: Answer['headers']
       /** Where it does: what was sent, once that is over. */
       readonly delivered?: (result: Delivered) => void
     }
@@ -70,6 +71,8 @@ export type Admission =
       /** The work is known not to have been done, so it does not count. */
       readonly release: () => Promise<void>
     }
+  /** It asked for no request to run: a session was topped up or closed. Send `answer` as it is. */
+  | { readonly kind: 'answered'; readonly answer: Answer }
 
 export interface Gate extends AsyncDisposable {
   /** The `services=` name that adapters use when a price names none. */
@@ -133,6 +136,13 @@ export function createGate(options: GateOptions): Gate {
   })
   const authorities = options.authorities && new Set(options.authorities.map((name) => name.toLowerCase()))
   const payments = createPayments({ store, lightning, clock })
+  const paymentScheme = createPaymentScheme({
+    key,
+    store,
+    payments,
+    clock,
+    onTrouble: (error) => options.onTrouble?.(error),
+  })
   const rulings = createRulings({ key, store, clock })
   const desk = createDesk({ key, store, clock, rulings, identify })
   const credentials = createCredentials({
@@ -221,7 +231,10 @@ export function createGate(options: GateOptions): Gate {
         return { kind: 'challenge', answer: priceOnlyAnswer(call, ceilSats(invoiceAmount(offer)), error), error }
       const trouble = recorder.trouble()
       if (trouble) throw trouble
-      return { kind: 'challenge', answer: challengeAnswer(call, await quoter.quote(call.client, offer), error), error }
+      const quote = await quoter.quote(call.client, offer)
+      // A name of ours; without one, what the client calls us by, which is all that a realm is.
+      const payment = paymentScheme.challenge(call, offer, { quote, realm: hostname(authorityOf(call)) })
+      return { kind: 'challenge', answer: challengeAnswer(call, quote, { error, payment }), error }
     } catch (trouble) {
       return refuse(call, trouble)
     }
@@ -310,22 +323,45 @@ export function createGate(options: GateOptions): Gate {
       const found = credentials.authenticate(call)
       good = found instanceof Promise ? await found : found
       if (good === undefined) {
+        const presented = await paymentScheme.present(call)
+        if (presented) return presented.kind === 'answered' ? presented : await admitPaid(call, asked, presented)
         const freebie = asked.free && (await freely(call, asked))
         return freebie ? given(freebie, background) : await challenge(call, asked)
       }
-      const offer = asked.ask ? await prices.of(call, asked, { paid: true }) : asked
-      const judged = await judge(call, offer, good)
-      const checking = recorder.checkPaid(good)
-      if (checking) await checking
-      const issued = good
-      const body = judged.req && bodyOf(call)
-      const charged = await charge(judged, offer)
-      return await recorder.granted({ ...charged, standing: () => revoked(issued), body }, askedOf(call, offer, body))
+      return await allow(call, asked, good)
     } catch (error) {
       if (good && TallyError.is(error)) recorder.denied(good, askedOf(call, asked), error)
       if (TallyError.is(error) && error.status === 402) return await challenge(call, asked, error)
       return refuse(call, error)
     }
+  }
+
+  /** Judges and charges. Throws why not. */
+  async function allow(call: Call, asked: Offer, good: Capability.Authentic): Promise<Granted> {
+    const offer = asked.ask ? await prices.of(call, asked, { paid: true }) : asked
+    const judged = await judge(call, offer, good)
+    const checking = recorder.checkPaid(good)
+    if (checking) await checking
+    const body = judged.req && bodyOf(call)
+    const charged = await charge(judged, offer)
+    return await recorder.granted({ ...charged, standing: () => revoked(good), body }, askedOf(call, offer, body))
+  }
+
+  /** A credential of the Payment scheme: what its deposits are good for, one after the other. */
+  async function admitPaid(call: Call, asked: Offer, { authentic, receipt }: Bought): Promise<Admission> {
+    let refusal: unknown
+    for (const good of authentic)
+      try {
+        quoter.close(good.paymentHash)
+        const admission = await allow(call, asked, good)
+        const others = admission.headers?.filter(([name]) => name !== 'Payment-Receipt') ?? []
+        return { ...admission, headers: [...others, ['Payment-Receipt', receipt]] }
+      } catch (error) {
+        // One deposit is used up or was made for something else; the next may do.
+        if (!TallyError.is(error) || error.status >= 500) throw error
+        refusal ??= error
+      }
+    throw refusal
   }
 
   /** What `admit` would do, as far as it can be told without a charge, an invoice or a seal that is used up. */
@@ -360,6 +396,8 @@ export function createGate(options: GateOptions): Gate {
   }
 }
 
+type Granted = Extract<Admission, { kind: 'granted' }>
+
 interface Judged {
   readonly grant: Grant
   readonly req: Capability.Authentic['demands']['req']
@@ -377,6 +415,8 @@ function given({ left, release }: Freebie, background: (work: Promise<unknown>) 
     release: async () => void (await background(release())),
   }
 }
+
+const hostname = (authority: string): string => authority.replace(/:[0-9]+$/, '')
 
 /** What the route asks of every capability. Whether a seal or a proof that came is good is judged with the others. */
 function checkRequired({ demands: { req, holder } }: Capability.Authentic, { route, requires }: Offer): void {

@@ -1,5 +1,6 @@
 /** The receipt on a fetch-style Response: its headers, and a body that is hashed while it streams. */
 import { startSha256 } from '../core/hashing.ts'
+import { fitting } from './attach.ts'
 import type { Admission } from './gate.ts'
 
 /** The response itself for an admission without a receipt. */
@@ -7,10 +8,11 @@ export function receipted(
   response: Response,
   { headers: added, delivered }: Pick<Extract<Admission, { kind: 'granted' }>, 'headers' | 'delivered'>,
 ): Response {
-  if (!added || !delivered) return response
-  const headers = new Headers(response.headers)
-  for (const [name, value] of added) headers.set(name, value)
+  if (!added) return response
   const { status, statusText } = response
+  const headers = new Headers(response.headers)
+  for (const [name, value] of fitting(added, status)) headers.set(name, value)
+  if (!delivered) return new Response(response.body, { status, statusText, headers })
   const mediaType = headers.get('content-type') ?? undefined
   const hashing = startSha256()
   let length = 0

@@ -97,6 +97,9 @@ async function admit(
   const admission = await gate.admit(call, offer)
   if (admission.kind === 'challenge')
     return { kind: 'denied', decision: 'challenge', answer: admission.answer, code: undefined }
+  // A session was topped up or closed, and no request is to run: to the proxy a 200 would say that one is.
+  if (admission.kind === 'answered')
+    return { kind: 'denied', decision: 'refused', answer: { ...admission.answer, status: 403 }, code: undefined }
   if (admission.kind === 'refused')
     return { kind: 'denied', decision: 'refused', answer: admission.answer, code: admission.error.code }
   if (admission.kind === 'free') {

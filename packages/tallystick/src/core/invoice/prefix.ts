@@ -24,6 +24,13 @@ export function readPrefix(prefix: string): { network: Network; amount: Msat | u
   return { network, amount: readAmount(BigInt(match[2]), match[3] ?? '') }
 }
 
+/** Of an invoice whose signature is of no interest: our own, or one that somebody else will pay. Throws INVOICE_MALFORMED. */
+export function prefixOf(bolt11: string): ReturnType<typeof readPrefix> {
+  const lower = bolt11.toLowerCase()
+  if (!/^[a-z0-9]{1,7089}$/.test(lower)) throw malformed('expected bech32')
+  return readPrefix(lower.slice(0, Math.max(0, lower.lastIndexOf('1'))))
+}
+
 function readAmount(count: bigint, multiplier: string): Msat {
   if (multiplier === 'p' && count % 10n !== 0n) throw malformed('the amount is finer than a millisatoshi')
   const unit = UNITS.find(([name]) => name === multiplier)?.[1]
