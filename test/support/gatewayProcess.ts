@@ -1,5 +1,5 @@
 /** `tally gateway --json` with the tally.yaml in a directory, as a process. */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,12 +10,15 @@ export interface GatewayProcess extends AsyncDisposable {
   readonly url: string
   /** Everything it said. */
   readonly output: readonly string[]
+  readonly child: ChildProcess
+  /** Resolves with the exit code. */
+  readonly exited: Promise<number | null>
 }
 
 export async function gatewayProcess(dir: string): Promise<GatewayProcess> {
   const child = spawn(process.execPath, [tally, 'gateway', '--json'], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
   const output: string[] = []
-  const exited = once(child, 'exit')
+  const exited = once(child, 'exit').then(([code]) => code as number | null)
   const url = await new Promise<string>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr])
       createInterface({ input: stream }).on('line', (line) => {
@@ -28,6 +31,8 @@ export async function gatewayProcess(dir: string): Promise<GatewayProcess> {
   return {
     url,
     output,
+    child,
+    exited,
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM')
       await exited

@@ -12,6 +12,7 @@ import type { Io } from './Io.ts'
 import { createLog } from './log.ts'
 import type { Style } from './style.ts'
 import { printable } from './table.ts'
+import { redact } from './redact.ts'
 import { seconds } from './time.ts'
 import { intOption } from './values.ts'
 
@@ -86,7 +87,8 @@ export interface ServeOptions {
   readonly reread?: () => Promise<Config>
 }
 
-export async function serve(options: ServeOptions): Promise<ExitCode> {
+export async function serve(given: ServeOptions): Promise<ExitCode> {
+  const options = { ...given, json: given.json || given.config.log.format === 'json' }
   const { io, demo, config, reread } = options
   const { startDaemon } = await import('../daemon.ts')
   const first = Promise.withResolvers<void>()
@@ -118,13 +120,15 @@ interface Reporter {
   stopping(): Promise<void>
 }
 
-function reporter({ io, style, json, demo }: ServeOptions): Reporter {
+function reporter({ io, style, json, demo, config }: ServeOptions): Reporter {
+  const quiet = config.log.level === 'warn'
   const left = (count: number): string =>
     json ? JSON.stringify({ event: 'left-out', count }) : style.dim(`… ${count} lines left out`)
   const results = createLog(io, 'stdout', { left })
   const events = json ? results : createLog(io, 'stderr', { left })
   return {
     event(event) {
+      if (quiet && (event.type === 'request' || event.type === 'starting')) return
       const line = json ? jsonLine(event) : textLine(event, style)
       if (line !== undefined) events.line(line)
     },
@@ -148,7 +152,7 @@ function textLine(event: DaemonEvent, style: Style): string | undefined {
     case 'starting':
       return event.part === 'lightning' ? style.dim('starting Lightning…') : undefined
     case 'notice':
-      return style.warn(printable(event.text))
+      return style.warn(printable(redact(event.text)))
     case 'reloaded':
       return [style.good('config reloaded'), ...reloadLines(event).map((line) => printable(line))].join('\n')
     case 'kept':
@@ -167,18 +171,22 @@ function jsonLine(event: DaemonEvent): string {
   if (event.type === 'request') return JSON.stringify({ event: 'request', ...event.entry })
   if (event.type === 'trouble' || event.type === 'kept')
     return JSON.stringify({ event: event.type, message: describeTrouble(event.error) })
+  if (event.type === 'notice') return JSON.stringify({ event: 'notice', text: redact(event.text) })
   const { type, ...rest } = event
   return JSON.stringify({ event: type, ...rest })
 }
 
 const describeTrouble = (error: unknown): string =>
-  TallyError.is(error) ? `${error.code}: ${error.message}` : error instanceof Error ? error.message : String(error)
+  redact(
+    TallyError.is(error) ? `${error.code}: ${error.message}` : error instanceof Error ? error.message : String(error),
+  )
 
 function readyJson(daemon: Daemon, took: number): string {
-  const { url, wallet, state, lightning, upstream } = daemon
+  const { url, admin, wallet, state, lightning, upstream } = daemon
   return JSON.stringify({
     event: 'ready',
     url,
+    ...(admin !== undefined && { admin }),
     lightning: lightning.kind,
     wallet,
     state: state.dir,
@@ -188,6 +196,7 @@ function readyJson(daemon: Daemon, took: number): string {
   })
 }
 
-function readyText({ url, lightning, state }: Daemon, took: number): string {
-  return `ready in ${seconds(took)}: ${url}, Lightning ${lightning.kind}, state in ${state.dir}`
+function readyText({ url, admin, lightning, state }: Daemon, took: number): string {
+  const operators = admin === undefined ? '' : `, operators at ${admin}`
+  return `ready in ${seconds(took)}: ${url}${operators}, Lightning ${lightning.kind}, state in ${state.dir}`
 }
