@@ -164,7 +164,7 @@ export function createServe(options: ServeOptions): Serve {
     const admission = await gate.admit(callTo(visit, inbound), offer)
     if (admission.kind !== 'granted' && admission.kind !== 'free') {
       visit.decision = admission.kind
-      visit.code = admission.error?.code
+      visit.code = 'error' in admission ? admission.error?.code : undefined
       return answer(visit, isGrpc(callOf(visit.req)) ? grpcAnswer(admission.answer) : admission.answer)
     }
     visit.decision = admission.kind
