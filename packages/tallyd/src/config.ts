@@ -21,6 +21,8 @@ export interface Config {
   readonly listen: Listen
   /** How clients know us, where that is not where we listen. */
   readonly origin: string | undefined
+  /** Files, with absolute paths. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined
   /** Absolute. Need not exist yet. */
   readonly state: string
   /** With an absolute path. */
@@ -56,7 +58,7 @@ export function loadConfig(text: string, filename: string): Config {
   const services = servicesOf(parsed.data, source, base)
   const dead = unreachable(services, source)
   const { trusted_proxies: trustedProxies, ...rest } = parsed.data
-  const { listen, origin, lightning, key, store, grpc, invoices, admin, drain, log } = rest
+  const { listen, origin, tls, lightning, key, store, grpc, invoices, admin, drain, log } = rest
   const wrong = [...dead, ...unmintable(services, source), ...misplaced(services, { origin, source })]
   if (origin === undefined && !isLoopback(listen.host)) wrong.push(source.mistake(['listen'], UNNAMED))
   if (store?.kind === 'postgres' && !key) wrong.push(source.mistake(['store'], KEYLESS))
@@ -70,6 +72,7 @@ export function loadConfig(text: string, filename: string): Config {
   return {
     listen,
     origin,
+    tls: tls && { cert: resolve(base, tls.cert), key: resolve(base, tls.key) },
     state,
     store: placed(store ?? { kind: 'sqlite', path: join(state, 'tally.db') }, base),
     lightning: { kind: lightning },

@@ -345,6 +345,17 @@ const log = z.strictObject({
     .describe('`warn`: no line per request, only what somebody should look at.'),
 })
 
+const tls = z.strictObject({
+  cert: z
+    .string({ error: 'expected a file' })
+    .min(1, { error: 'expected a file' })
+    .describe('File with the certificate and those between it and the root, in PEM.'),
+  key: z
+    .string({ error: 'expected a file' })
+    .min(1, { error: 'expected a file' })
+    .describe('File with its private key, in PEM.'),
+})
+
 export const schema = z.strictObject({
   listen: text('expected an address and a port like "127.0.0.1:8402"', parseListen)
     .prefault('127.0.0.1:8402')
@@ -354,6 +365,11 @@ export const schema = z.strictObject({
     .describe(
       'How clients know this gateway, where that is not the address it listens on: behind a proxy or a port mapping. ' +
         '`host=`, `aud=` and sealed requests are judged by it. Required unless `listen` is a loopback address.',
+    ),
+  tls: tls
+    .optional()
+    .describe(
+      'Speak HTTPS, TLS 1.2 or newer, HTTP/2 and HTTP/1.1. Without it HTTP/1.1, for which `origin` may still be https.',
     ),
   state: z
     .string({ error: 'expected a directory like "./.tally"' })
@@ -411,6 +427,7 @@ const maps: Readonly<Record<string, z.ZodObject>> = { invoices, admin, drain, lo
 /** The keys that the map at this path may have. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   const [top, , , , ...under] = path
+  if (top === 'tls') return Object.keys(tls.shape)
   if (top === 'store') return Object.keys(postgres.shape)
   const inRoute = under.join('.')
   const map =

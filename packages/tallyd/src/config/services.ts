@@ -17,8 +17,8 @@ export interface Service {
   readonly sealedBodies: 'refuse' | 'accept'
   /** Seconds the upstream may be silent. */
   readonly timeout: number
-  /** Bytes; Infinity where nobody set an end. */
-  readonly maxBody: number
+  /** Bytes a body may have; undefined: any number. */
+  readonly maxBody: number | undefined
   readonly routes: readonly Route[]
 }
 
@@ -63,7 +63,7 @@ export function servicesOf(parsed: Parsed, source: Source, base: string): readon
       origin,
       sealed_bodies: sealedBodies,
       timeout,
-      max_body: maxBody = Infinity,
+      max_body: maxBody,
       expires,
       routes,
       ...all

@@ -3,6 +3,7 @@
  * fit as they are, and http2.ts makes others that do.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TallyError } from 'tallystick/core'
 import type { Peer } from './proxies.ts'
 
 /** What a request came over: a socket, or one stream of an HTTP/2 connection. */
@@ -21,6 +22,8 @@ export interface Request extends Pick<
   'method' | 'url' | 'rawHeaders' | 'headers' | 'headersDistinct' | 'rawTrailers' | 'httpVersionMinor' | 'complete'
 > {
   readonly socket: Line
+  /** Why it is refused, where that was seen before there was a request. */
+  readonly fault?: TallyError | undefined
   readonly destroyed: boolean
   on(event: 'data', listener: (chunk: Buffer) => void): this
   once(event: 'end' | 'close', listener: () => void): this

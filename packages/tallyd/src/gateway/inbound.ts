@@ -32,6 +32,7 @@ const MOST_HEADERS = 256
 /** Throws REQUEST_AMBIGUOUS or METHOD_REFUSED. */
 export function readInbound(req: Request): Inbound {
   const method = req.method!
+  if (req.fault) throw req.fault
   if (method === 'CONNECT' || method === 'TRACE') throw new TallyError('METHOD_REFUSED', `${method} is not served here`)
   if (req.url!.charCodeAt(0) !== SLASH) throw ambiguous('expected a target in origin form, such as `/path?query`')
   return readHeaders(req, method, undefined)

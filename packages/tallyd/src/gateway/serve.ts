@@ -121,7 +121,7 @@ export function createServe(options: ServeOptions): Serve {
     }
     if (!target) throw new TallyError('ROUTE_UNKNOWN', `no route for ${inbound.method} and this path`)
     visit.target = target
-    const { maxBody } = target.service
+    const { maxBody = Infinity } = target.service
     if (inbound.body === 'length' && Number(inbound.length) > maxBody) throw tooLarge(maxBody)
     const { offer } = target.route
     const limited = target.limit?.(visit.caller.client, clock())
@@ -267,7 +267,7 @@ export function createServe(options: ServeOptions): Serve {
       waits,
       whole,
       switching,
-      largest: service.maxBody,
+      largest: service.maxBody ?? Infinity,
       sealed,
       extra: visit.extra,
       timeout: service.timeout * 1000,

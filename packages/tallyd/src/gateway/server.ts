@@ -1,10 +1,13 @@
 /** The gateway's listening side: how connections are taken, how long they may idle, and how all of it ends. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import { TallyError } from 'tallystick/core'
 import type { Desk } from 'tallystick/server'
 import type { Config } from '../config.ts'
+import { readCertificate } from './certificate.ts'
 import { answerClientError, answerConnect } from './clientErrors.ts'
 import { createAuthz } from './authz/authz.ts'
 import { createOpenSet, type OpenSet } from './OpenSet.ts'
@@ -13,6 +16,7 @@ import { createOwnPages } from './ownPages.ts'
 import { createCallerOf } from './proxies.ts'
 import { createRoutes } from './routes.ts'
 import type { Request } from './client.ts'
+import { createSessions } from './sessions.ts'
 import { createServe, type AccessEntry, type Admits, type Arrival } from './serve.ts'
 import { endTurn, isBusy, takeTurn } from './turns.ts'
 import { isWebSocket, responseOn } from './upgrade.ts'
@@ -21,7 +25,7 @@ export type { Open, OpenKind, OpenSet } from './OpenSet.ts'
 export type { AccessEntry, Admits, Decision } from './serve.ts'
 
 export interface GatewayOptions {
-  readonly config: Pick<Config, 'listen' | 'origin' | 'services' | 'trustedProxies'>
+  readonly config: Pick<Config, 'listen' | 'origin' | 'services' | 'tls' | 'trustedProxies'>
   /** Asked before every request to a priced route, whatever the service. */
   readonly gate: Admits
   /** What holders may ask of the issuer. */
@@ -51,6 +55,8 @@ export interface Gateway extends AsyncDisposable {
   readonly open: OpenSet
   /** Asked by proxies over this server, and by others over gRPC. */
   readonly gates: Gates
+  /** Reads the files of `tls` again, for new connections. Throws CONFIG_INVALID, and goes on with what it had. */
+  renewCertificate(): void
 }
 
 /** Above the 60 s for which common load balancers keep their side open. */
@@ -60,9 +66,28 @@ const CHECK_INTERVAL = 5000
 const LARGEST_HEAD = 32 << 10
 const DRAIN = 30_000
 
+const HTTP = {
+  keepAliveTimeout: KEEP_ALIVE,
+  headersTimeout: HEADERS_TIMEOUT,
+  // A large upload may take its time; one that stalls is cut by its exchange.
+  requestTimeout: 0,
+  connectionsCheckingInterval: CHECK_INTERVAL,
+  maxHeaderSize: LARGEST_HEAD,
+  insecureHTTPParser: false,
+  // Node's own refusal has no body; inbound.ts says what was expected.
+  requireHostHeader: false,
+  shouldUpgradeCallback: isWebSocket,
+}
+
+const SECURE = {
+  ALPNProtocols: ['h2', 'http/1.1'],
+  minVersion: 'TLSv1.2',
+  handshakeTimeout: HEADERS_TIMEOUT,
+} as const
+
 export function createGateway(options: GatewayOptions): Gateway {
   const { config, gate, desk, log, clock = () => new Date(), onTrouble = () => {} } = options
-  const { origin, trustedProxies } = config
+  const { origin, tls, trustedProxies } = config
   const callerOf = createCallerOf(trustedProxies)
   const snapshotOf = ({ services }: Pick<Config, 'services'>) => {
     const gates = createGates({ config: { ...config, services }, gate, clock, onTrouble })
@@ -112,18 +137,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     log?.({ at: clock(), ...about, status, bytes, code: error.code })
   }
 
-  const server = createServer({
-    keepAliveTimeout: KEEP_ALIVE,
-    headersTimeout: HEADERS_TIMEOUT,
-    // A large upload may take its time; one that stalls is cut by its exchange.
-    requestTimeout: 0,
-    connectionsCheckingInterval: CHECK_INTERVAL,
-    maxHeaderSize: LARGEST_HEAD,
-    insecureHTTPParser: false,
-    // Node's own refusal has no body; inbound.ts says what was expected.
-    requireHostHeader: false,
-    shouldUpgradeCallback: isWebSocket,
-  })
+  const sessions = tls && createSessions(serve, { keepAlive: KEEP_ALIVE })
+  const secure = tls && createSecureServer({ ...HTTP, ...SECURE, ...readCertificate(tls) })
+  const server: Server = secure ?? createServer(HTTP)
   // Beyond this number, 2,000 by default, node drops headers without a word; inbound.ts refuses far fewer.
   server.maxHeadersCount = 0
   server.on('clientError', (error, socket) => answerClientError(error, socket, onRefused))
@@ -136,9 +152,22 @@ export function createGateway(options: GatewayOptions): Gateway {
     takeTurn(req, responseOn(req, socket), begin({ waits: false, switching: { socket, early } }))
   })
 
+  if (sessions) {
+    const [modern, ...others] = server.listeners('secureConnection') as ((socket: TLSSocket) => void)[]
+    if (!modern || others.length > 0) throw new TypeError('expected node:https to take connections in one place')
+    server.removeAllListeners('secureConnection').removeAllListeners('tlsClientError')
+    server.on('secureConnection', (socket: TLSSocket) => {
+      if (socket.alpnProtocol === 'h2') sessions.take(socket)
+      else modern.call(server, socket)
+    })
+    // Whatever does not get through the handshake is nobody who could read an answer.
+    server.on('tlsClientError', (_: Error, socket: TLSSocket) => socket.destroy())
+  }
+
   function drain(): void {
     draining = true
     for (const { res } of members) res.shouldKeepAlive = false
+    sessions?.close()
   }
 
   async function stop(drainMs: number): Promise<number> {
@@ -158,6 +187,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const cut = open.count() - open.count('tunnel')
     // Also those that are no HTTP any more.
     for (const { res } of members) res.destroy()
+    sessions?.destroy()
     server.closeAllConnections()
     current.routes.close()
     open[Symbol.dispose]()
@@ -182,12 +212,15 @@ export function createGateway(options: GatewayOptions): Gateway {
       server.removeAllListeners('error').on('error', onTrouble)
       const bound = server.address() as AddressInfo
       const authority = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
-      return { host: bound.address, port: bound.port, url: `http://${authority}:${bound.port}` }
+      return { host: bound.address, port: bound.port, url: `${tls ? 'https' : 'http'}://${authority}:${bound.port}` }
     },
     reload(next) {
       const before = current
       current = snapshotOf(next)
       before.routes.close()
+    },
+    renewCertificate() {
+      if (tls) secure?.setSecureContext({ ...SECURE, ...readCertificate(tls) })
     },
     drain,
     close,
