@@ -14,7 +14,7 @@ import { median, type Bench, type Row } from './report.ts'
 const TOKENS = 1000
 const BODY = 'x'.repeat(1024)
 
-const once = <T>(child: ChildProcess): Promise<T> =>
+export const once = <T>(child: ChildProcess): Promise<T> =>
   new Promise((resolve, reject) => {
     const onExit = (code: number | null): void => reject(new Error(`bench child ended with ${code}`))
     child.once('exit', onExit)
@@ -25,20 +25,20 @@ const once = <T>(child: ChildProcess): Promise<T> =>
   })
 
 /** Microseconds so far. */
-async function cpuOf(child: ChildProcess): Promise<number> {
+export async function cpuOf(child: ChildProcess): Promise<number> {
   const answered = once<number>(child)
   child.send('cpu')
   return answered
 }
 
-async function startGateway(upstream: number, store: string): Promise<{ child: ChildProcess; port: number }> {
+export async function startGateway(upstream: number, store: string): Promise<{ child: ChildProcess; port: number }> {
   const child = fork(path.join(import.meta.dirname, 'gatewayChild.ts'), [`${upstream}`, store], {
     execArgv: ['--conditions=source'],
   })
   return { child, port: await once<number>(child) }
 }
 
-const head = (target: string, authorization?: string): string =>
+export const head = (target: string, authorization?: string): string =>
   `GET ${target} HTTP/1.1\r\nHost: bench\r\n${authorization === undefined ? '' : `Authorization: ${authorization}\r\n`}\r\n`
 
 export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench> {

@@ -1,19 +1,21 @@
 /**
  * The gateway in a process of its own, over a simulated node so that Lightning is not what is measured. `free` routes go
- * through the same proxy without the check. argv: upstream port, store (`memory` or a file). Tells its parent the port and
+ * through the same proxy without the check. argv: upstream port, store (`memory`, a file or `postgres://…`). Tells its parent the port and
  * answers {buy} with credentials.
  */
 import { Challenge, Credential, Key, sats } from 'tallystick/core'
 import { sim } from 'tallystick/lightning/sim'
 import { createGate } from 'tallystick/server'
-import { memoryStore } from 'tallystick/storage'
+import { memoryStore, type Store } from 'tallystick/storage'
+import { postgresStore } from 'tallystick/storage/postgres'
 import { sqliteStore } from 'tallystick/storage/sqlite'
 import { loadConfig } from '../packages/tallyd/src/config.ts'
+import { poolOf } from '../test/support/postgres.ts'
 import { createGateway } from '../packages/tallyd/src/gateway/server.ts'
 
 const [upstream, where] = process.argv.slice(2) as [string, string]
 const wallet = sim({ clock: () => new Date(), balance: sats(10n ** 15n) })
-const store = where === 'memory' ? memoryStore() : sqliteStore(where)
+const store = await storeAt(where)
 const gate = createGate({ key: Key.random(), store, lightning: wallet })
 const config = loadConfig(
   `
@@ -32,6 +34,11 @@ services:
 )
 const gateway = createGateway({ config, gate })
 const { port } = await gateway.listen()
+
+async function storeAt(place: string): Promise<Store> {
+  if (place.startsWith('postgres:')) return await postgresStore(poolOf(place))
+  return place === 'memory' ? memoryStore() : sqliteStore(place)
+}
 
 /** A credential for a route, bought as a client would: each from an address of its own, so that each gets its own invoice. */
 async function buy(route: string, client: number): Promise<string> {

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { embeddedBench } from './embedded.ts'
 import { evidenceBench } from './evidence.ts'
 import { gatewayBench } from './gateway.ts'
+import { postgresBench } from './postgres.ts'
 import { proxyBench } from './proxy.ts'
 import { print, type Bench } from './report.ts'
 import { verifyBench } from './verify.ts'
@@ -20,6 +21,7 @@ const benches: Record<string, (options: { quick: boolean }) => Promise<Bench>> =
   evidence: evidenceBench,
   proxy: proxyBench,
   gateway: gatewayBench,
+  postgres: postgresBench,
   embedded: embeddedBench,
 }
 
