@@ -38,7 +38,10 @@ async function storeRows(url: string, { rounds, milliseconds }: Size): Promise<r
   const together: number[] = []
   const apart: number[] = []
   for (let round = -1; round < rounds; round++) {
-    const rates = [await spendFor(store, charges, milliseconds, CALLERS), await spendFor(store, charges, milliseconds, 1)]
+    const rates = [
+      await spendFor(store, charges, milliseconds, CALLERS),
+      await spendFor(store, charges, milliseconds, 1),
+    ]
     if (round < 0) continue
     together.push(rates[0]!)
     apart.push(rates[1]!)
@@ -67,7 +70,12 @@ function chargeOf(): Charge {
 let keys = 0
 
 /** Charges per second. */
-async function spendFor(store: Store, charges: readonly Charge[], milliseconds: number, callers: number): Promise<number> {
+async function spendFor(
+  store: Store,
+  charges: readonly Charge[],
+  milliseconds: number,
+  callers: number,
+): Promise<number> {
   const began = performance.now()
   const paymentHash = new Uint8Array(32)
   let done = 0
@@ -113,7 +121,10 @@ async function gatewayRows(url: string, { rounds, milliseconds }: Size): Promise
         goal: '≥ 0.5',
         met: ratio >= 0.5,
       },
-      { name: 'the same by CPU time of the gateway per request', value: `${median(measured.map(({ cpu }) => cpu)).toFixed(2)}×` },
+      {
+        name: 'the same by CPU time of the gateway per request',
+        value: `${median(measured.map(({ cpu }) => cpu)).toFixed(2)}×`,
+      },
       { name: 'what it adds to the p99', value: `${p99.toFixed(1)} ms` },
     ]
   } finally {
