@@ -18,7 +18,7 @@ import { common, kindOf, type KindName, type Role } from './receipt/kinds.ts'
 import { Nodes, WIDTH } from './Tile.ts'
 
 export { caveatDigest, requestDigest, tokenDigest, type Act } from './receipt/digests.ts'
-export { kinds, SOURCES, type KindName, type Role } from './receipt/kinds.ts'
+export { kinds, SOURCES, type KindName, type Role, type Source } from './receipt/kinds.ts'
 export type { Signer, VerifyEd25519 } from './ed25519.ts'
 export { signerOf } from './ed25519.ts'
 

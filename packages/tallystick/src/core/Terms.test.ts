@@ -47,6 +47,20 @@ test('terms are canonical JSON, and their hash is fixed', () => {
   assert.equal(toHex(Terms.hash(TEXT)), 'eb0adc43d3c7dbd22177eaffc5fcb057f49a9ca5cd720963aa20e959703dde1f')
 })
 
+test('terms may say who signs receipts, and what they are not older than', () => {
+  const root = new Uint8Array(32).fill(3)
+  const hash = new Uint8Array(32).fill(4)
+  const since = { log: { origin: 'shop.example/log', size: 7, root }, block: { height: 850_000, hash } }
+  const text = Terms.encode({ ...terms, receiptKey: root, since })
+  assert.match(text, /"nb_block":"0404[0-9a-f]+","nb_height":850000,"nb_log":"shop.example\/log","nb_root":"0303/)
+  assert.deepEqual(Terms.decode(text), { ...terms, receiptKey: root, since })
+  assert.deepEqual(Terms.decode(Terms.encode({ ...terms, since: { block: since.block } })).since, {
+    block: since.block,
+  })
+  for (const half of [text.replace(/"nb_root":"[0-9a-f]+",/, ''), text.replace('"nb_height":850000,', '')])
+    refused(() => Terms.decode(half), 'TERMS_MALFORMED', /nb_/)
+})
+
 test('each way of metering has its key', () => {
   const modes: [Terms.Mode, RegExp][] = [
     [{ kind: 'budget', amount: sats(5) }, /"budget_msat":"5000","exp"/],

@@ -32,6 +32,18 @@ export interface Terms {
   readonly expires: Date
   /** 32 bytes: which capability the payment brings to life. */
   readonly tokenId: Bytes
+  /** Who signs receipts for it: an Ed25519 key, 32 bytes. The node's signature makes the two one party. */
+  readonly receiptKey?: Bytes | undefined
+  /** What had happened when the terms were written, so that they cannot be older. */
+  readonly since?: Beacon | undefined
+}
+
+/** Not before this. Only a block bounds it for those who do not believe the log. */
+export interface Beacon {
+  /** The log of receipts, as it was then. */
+  readonly log?: { readonly origin: string; readonly size: number; readonly root: Bytes } | undefined
+  /** The tip of the chain, as the node knew it: the hash as block explorers show it. */
+  readonly block?: { readonly height: number; readonly hash: Bytes } | undefined
 }
 
 const VERSION = 'tallystick/terms/1'
@@ -40,6 +52,7 @@ const MODE_KEYS = { uses: 'uses', budget: 'budget_msat', pass: 'pass_s' } as con
 
 export function encode(terms: Terms): string {
   const { mode } = terms
+  const { log, block } = terms.since ?? {}
   if (terms.tokenId.length !== 32) throw new TypeError('terms: tokenId must be 32 bytes')
   return canonical({
     v: VERSION,
@@ -50,6 +63,13 @@ export function encode(terms: Terms): string {
     [MODE_KEYS[mode.kind]]: mode.kind === 'budget' ? `${mode.amount}` : whole(modeCount(mode), mode.kind),
     exp: whole(terms.expires.getTime() / 1000, 'expires'),
     token_id: toHex(terms.tokenId),
+    ...(terms.receiptKey && { receipt_key: toHex(terms.receiptKey) }),
+    ...(log && {
+      nb_log: wellFormed(log.origin, 'origin'),
+      nb_size: whole(log.size, 'size'),
+      nb_root: toHex(log.root),
+    }),
+    ...(block && { nb_height: whole(block.height, 'height'), nb_block: toHex(block.hash) }),
   })
 }
 
@@ -65,7 +85,9 @@ export function decode(text: string): Terms {
     amount: readMsat(fields['amount_msat'], 'amount_msat'),
     mode: readMode(fields),
     expires: new Date(readWhole(fields['exp'], 'exp') * 1000),
-    tokenId: readTokenId(fields['token_id']),
+    tokenId: readHash(fields['token_id'], 'token_id'),
+    ...(fields['receipt_key'] !== undefined && { receiptKey: readHash(fields['receipt_key'], 'receipt_key') }),
+    ...readBeacon(fields),
   }
   // One comparison refuses unknown and repeated keys, other orders, blanks, escapes and spellings of numbers.
   if (encode(terms) !== text) throw malformed('the text is not in canonical form or has keys of another version')
@@ -150,9 +172,20 @@ function readMsat(value: unknown, name: string): Msat {
   }
 }
 
-function readTokenId(value: unknown): Bytes {
-  if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) throw malformed('expected 64 hex digits in token_id')
+function readHash(value: unknown, name: string): Bytes {
+  if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) throw malformed(`expected 64 hex digits in ${name}`)
   return fromHex(value)
+}
+
+function readBeacon(fields: Fields): Pick<Terms, 'since'> {
+  const { nb_log: origin, nb_size: size, nb_root: root, nb_height: height, nb_block: hash } = fields
+  const log =
+    origin === undefined
+      ? undefined
+      : { origin: readText(origin, 'nb_log'), size: readWhole(size, 'nb_size'), root: readHash(root, 'nb_root') }
+  const block =
+    hash === undefined ? undefined : { height: readWhole(height, 'nb_height'), hash: readHash(hash, 'nb_block') }
+  return log || block ? { since: { ...(log && { log }), ...(block && { block }) } } : {}
 }
 
 function readMode(fields: Fields): Mode {

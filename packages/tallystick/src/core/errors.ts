@@ -197,6 +197,14 @@ export const errors = {
   },
   LOG_ENTRY_TOO_LONG: { status: 400, fix: 'Log a digest of it instead.' },
 
+  PROOF_INVALID: {
+    status: 400,
+    fix: 'Do not rely on it. `reason` says which check failed; a fresh copy from whoever gave it to you may hold.',
+  },
+  RECEIPT_UNKNOWN: {
+    status: 404,
+    fix: 'Ask with the credential that the receipt was issued for, at the service that issued it.',
+  },
   RECEIPT_UNAVAILABLE: {
     status: 503,
     fix: 'The log or the book of receipts cannot be written (a full disk, most likely), and nothing is sold without one. Make room; it is tried again by itself.',

@@ -65,6 +65,8 @@ export interface Receiver {
   settleHold(preimage: Bytes): Promise<void>
   /** Gives the held money back and refuses later payment. Idempotent. Throws PAYMENT_FAILED when already settled. */
   cancelHold(paymentHash: Bytes): Promise<void>
+  /** The newest block the node knows, the hash as explorers show it. Left out by backends that cannot tell. */
+  tip?(): Promise<{ readonly height: number; readonly hash: Bytes }>
   lookupInvoice(paymentHash: Bytes): Promise<InvoiceState | undefined>
   /** Every settlement behind `after` (all of them without it), at least once, oldest first; then waits for more until aborted. */
   settlements(options: { after?: string | undefined; signal: AbortSignal }): AsyncIterable<Settlement>

@@ -18,6 +18,7 @@ import type { Receiver, Settlement } from '../lightning/Lightning.ts'
 import type { Ruling, Store } from '../storage/Store.ts'
 import { challengeAnswer, priceOnlyAnswer, problemAnswer } from './answer.ts'
 import type { Answer, Call } from './Call.ts'
+import { createBeacon } from './beacon.ts'
 import { createDesk, type Desk } from './desk.ts'
 import { createCredentials } from './credentials.ts'
 import { bodyOf, gatherEvidence } from './evidence.ts'
@@ -133,6 +134,7 @@ export function createGate(options: GateOptions): Gate {
     invoiceLifetime,
     location: options.location ?? service,
     invoices: options.invoices,
+    since: options.receipts && createBeacon({ receipts: options.receipts, lightning, clock }),
   })
   const authorities = options.authorities && new Set(options.authorities.map((name) => name.toLowerCase()))
   const payments = createPayments({ store, lightning, clock })

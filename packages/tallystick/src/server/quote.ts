@@ -13,6 +13,7 @@ import * as Macaroon from '../core/Macaroon.ts'
 import * as Terms from '../core/Terms.ts'
 import type { Receiver } from '../lightning/Lightning.ts'
 import type { Quote, Store } from '../storage/Store.ts'
+import type { Since } from './beacon.ts'
 import { customerOf } from './customer.ts'
 import { invoiceAmount, mintedCaveats, NET_CLIENT, type Offer } from './Offer.ts'
 import { createPacer, tooOften, type Rate } from './pace.ts'
@@ -24,6 +25,8 @@ export interface QuoterOptions {
   readonly clock: () => Date
   /** Seconds an invoice can be paid. */
   readonly invoiceLifetime: number
+  /** What else the terms say, for receipts. */
+  readonly since?: Since | undefined
   /** Written into macaroons as a hint; not authenticated. */
   readonly location: string
   readonly invoices?: InvoiceLimits | undefined
@@ -216,7 +219,7 @@ async function mintQuote(
   const validUntil = new Date(created.getTime() + offer.lifetime * 1000)
   // Before there is an invoice that nothing could be sold for.
   const caveats = mintedCaveats(offer, validUntil, client)
-  const terms = Terms.encode(termsOf(offer, tokenId, amount, validUntil))
+  const terms = Terms.encode({ ...termsOf(offer, tokenId, amount, validUntil), ...(await options.since?.()) })
   // A preimage derived from our key needs no storage, so a paid quote can be redeemed after any loss of the database.
   const preimage = lightning.capabilities.choosesPreimage ? Capability.preimageFor(key, tokenId) : undefined
   const { bolt11, paymentHash } = await lightning.createInvoice({

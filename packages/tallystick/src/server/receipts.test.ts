@@ -5,6 +5,7 @@ import {
   Capability,
   Caveat,
   Challenge,
+  Checkpoint,
   Credential,
   Key,
   Macaroon,
@@ -33,7 +34,10 @@ function testLog() {
       return { index: leaves.push(Bytes.fromUtf8(leaf)) - 1 }
     },
     prove: () => Promise.reject(new TypeError('not asked here')),
-    checkpoint: '',
+    checkpoint: Checkpoint.sign(
+      { origin: ORIGIN, size: 0, root: sha256(new Uint8Array()) },
+      Receipt.signerOf(new Uint8Array(32)),
+    ),
   }
 }
 

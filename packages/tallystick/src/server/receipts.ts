@@ -61,7 +61,7 @@ export interface Receipts {
   readonly alarmed: (paymentHash: Bytes) => void
 }
 
-export type Source = (typeof Receipt.SOURCES)[number]
+export type Source = Receipt.Source
 
 /** What is known of a deal between two uses. */
 interface Deal {

@@ -78,6 +78,8 @@ const sale: Fields = {
 
 export const SOURCES = ['node_confirmed', 'preimage_only', 'hold_accepted', 'not_sold'] as const
 
+export type Source = (typeof SOURCES)[number]
+
 export const kinds = {
   quote: {
     by: 'service',
