@@ -16,7 +16,8 @@ const budgets: Record<string, { code: string; kB: number }> = {
   'read and write invoices': { code: `export { Invoice } from 'tallystick/core'`, kB: 28 },
   'all of core': { code: `export * from 'tallystick/core'`, kB: 100 },
   'verify a proof of the log': { code: `export { LogPolicy, LogProof } from 'tallystick/core'`, kB: 30 },
-  'the paying client': { code: `export { payingFetch } from 'tallystick/client'`, kB: 43 },
+  'verify a receipt offline': { code: `export { Proof } from 'tallystick/core'`, kB: 40 },
+  'the paying client': { code: `export { payingFetch } from 'tallystick/client'`, kB: 62 },
   'the gate for fetch handlers': { code: `export { createGate } from 'tallystick/server'`, kB: 68 },
 }
 

@@ -9,6 +9,7 @@ export type { PayBody } from './body.ts';
 export type { PayEvent } from './events.ts';
 export type { Quote } from './policy.ts';
 export type { Fetch, PayingFetch, PayInit } from './request.ts';
+export { proofOf, receiptOf, type HeldReceipt } from './receipts.ts';
 
 // client/fetch.d.ts
 import type { PayingFetchOptions } from './client.ts';
@@ -363,3 +364,24 @@ export declare function inspectOffer(fetch: Fetch, input: string | URL | Request
     network?: string;
     clock?: () => Date;
 }): Promise<Inspection>;
+
+// client/receipts.d.ts
+import * as Receipt from '../core/Receipt.ts';
+import { type Fetch } from './request.ts';
+import { type Token } from './token.ts';
+import type { Times } from './times.ts';
+export interface HeldReceipt {
+    readonly id: string;
+    readonly origin: string;
+    readonly carried: Receipt.Carried | undefined;
+}
+interface Source {
+    readonly fetch: Fetch;
+    readonly token: Token;
+    readonly times: Times;
+    readonly origin: string;
+}
+export declare function rememberSource(response: Response, source: Source): void;
+export declare function receiptOf(response: Response): HeldReceipt | undefined;
+export declare function proofOf(receipt: HeldReceipt): Promise<string>;
+export {};

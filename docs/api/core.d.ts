@@ -34,6 +34,7 @@ export * as Checkpoint from './Checkpoint.ts';
 export * as LogPolicy from './LogPolicy.ts';
 export * as AddCheckpoint from './AddCheckpoint.ts';
 export * as LogProof from './LogProof.ts';
+export * as Proof from './Proof.ts';
 
 // core/errors.d.ts
 export declare const errors: {
@@ -284,6 +285,14 @@ export declare const errors: {
     readonly LOG_ENTRY_TOO_LONG: {
         readonly status: 400;
         readonly fix: 'Log a digest of it instead.';
+    };
+    readonly PROOF_INVALID: {
+        readonly status: 400;
+        readonly fix: 'Do not rely on it. `reason` says which check failed; a fresh copy from whoever gave it to you may hold.';
+    };
+    readonly RECEIPT_UNKNOWN: {
+        readonly status: 404;
+        readonly fix: 'Ask with the credential that the receipt was issued for, at the service that issued it.';
     };
     readonly RECEIPT_UNAVAILABLE: {
         readonly status: 503;
@@ -1321,6 +1330,19 @@ export interface Terms {
     readonly mode: Mode;
     readonly expires: Date;
     readonly tokenId: Bytes;
+    readonly receiptKey?: Bytes | undefined;
+    readonly since?: Beacon | undefined;
+}
+export interface Beacon {
+    readonly log?: {
+        readonly origin: string;
+        readonly size: number;
+        readonly root: Bytes;
+    } | undefined;
+    readonly block?: {
+        readonly height: number;
+        readonly hash: Bytes;
+    } | undefined;
 }
 export declare function encode(terms: Terms): string;
 export declare function decode(text: string): Terms;
@@ -1336,7 +1358,7 @@ import type { Document } from './canonical.ts';
 import type { Signer, VerifyEd25519 } from './ed25519.ts';
 import { type KindName, type Role } from './receipt/kinds.ts';
 export { caveatDigest, requestDigest, tokenDigest, type Act } from './receipt/digests.ts';
-export { kinds, SOURCES, type KindName, type Role } from './receipt/kinds.ts';
+export { kinds, SOURCES, type KindName, type Role, type Source } from './receipt/kinds.ts';
 export type { Signer, VerifyEd25519 } from './ed25519.ts';
 export { signerOf } from './ed25519.ts';
 export declare const MOST_BYTES = 16384;
@@ -1417,6 +1439,7 @@ interface Kind {
 }
 export declare const common: Fields;
 export declare const SOURCES: readonly ['node_confirmed', 'preimage_only', 'hold_accepted', 'not_sold'];
+export type Source = (typeof SOURCES)[number];
 export declare const kinds: {
     readonly quote: {
         readonly by: 'service';
@@ -1727,3 +1750,117 @@ export interface Proven {
 export declare function verify(proof: string | LogProof, entry: Bytes, policy: LogPolicy.LogPolicy, options?: {
     readonly ed25519?: VerifyEd25519;
 }): Proven;
+
+// core/Proof.d.ts
+import { type Bytes } from './bytes.ts';
+import type { VerifyEd25519 } from './ed25519.ts';
+import * as Invoice from './Invoice.ts';
+import * as LogPolicy from './LogPolicy.ts';
+import { type Facts, type Grade } from './proof/grades.ts';
+import * as Receipt from './Receipt.ts';
+import * as Terms from './Terms.ts';
+export { decode, encode, type Bundle, type Shown } from './proof/Bundle.ts';
+export { reasons, type Reason } from './proof/reasons.ts';
+export { grades, type Facts, type Grade } from './proof/grades.ts';
+export interface VerifyOptions {
+    readonly policy?: LogPolicy.LogPolicy | undefined;
+    readonly service?: Bytes | undefined;
+    readonly node?: Bytes | undefined;
+    readonly holders?: readonly Bytes[] | undefined;
+    readonly headers?: readonly Bytes[] | undefined;
+    readonly ed25519?: VerifyEd25519 | undefined;
+}
+export interface Verdict {
+    readonly grade: Grade | undefined;
+    readonly facts: Facts;
+    readonly time: {
+        readonly notBefore: Date | undefined;
+        readonly notAfter: Date | undefined;
+    };
+    readonly claimed: {
+        readonly receipt: Date;
+        readonly invoice: Date | undefined;
+    };
+    readonly notProven: readonly string[];
+    readonly receipts: readonly Receipt.Payload[];
+    readonly invoice: Invoice.Invoice | undefined;
+    readonly terms: Terms.Terms | undefined;
+    readonly serviceKey: string;
+}
+export declare function verify(text: string | Bytes, options?: VerifyOptions): Verdict;
+
+// core/proof/grades.d.ts
+import type { Source } from '../receipt/kinds.ts';
+export interface Facts {
+    readonly invoice: boolean;
+    readonly preimage: boolean;
+    readonly settled: boolean;
+    readonly source: Source | undefined;
+    readonly terms: boolean;
+    readonly keyInTerms: boolean;
+    readonly logged: boolean;
+    readonly holder: boolean;
+    readonly witnessed: boolean;
+    readonly bounded: boolean;
+    readonly delivered: boolean;
+    readonly acknowledged: boolean;
+    readonly policy: boolean;
+    readonly quorum: boolean;
+}
+export declare const grades: {
+    readonly G0: 'an invoice, and that it was paid by the word of its payee or by its preimage';
+    readonly G1: 'and the terms that the payee’s node signed';
+    readonly G2: 'and the service’s signature, in a log that cannot drop it unseen by whoever follows the log';
+    readonly G3: 'and the signature of the holder';
+    readonly G4: 'and a time between two others, by a block and by witnesses';
+    readonly G5: 'and the holder’s word that it got what was delivered';
+};
+export type Grade = keyof typeof grades;
+export declare function gradeOf(facts: Facts): Grade | undefined;
+export declare function notProven(facts: Facts): readonly string[];
+
+// core/proof/Bundle.d.ts
+import { type Bytes } from '../bytes.ts';
+import * as Receipt from '../Receipt.ts';
+export interface Shown {
+    readonly receipt: Receipt.Envelope;
+    readonly salt?: Bytes | undefined;
+    readonly proof?: string | undefined;
+}
+export interface Bundle {
+    readonly receipts: readonly Shown[];
+    readonly bolt11?: string | undefined;
+    readonly terms?: string | undefined;
+    readonly preimage?: Bytes | undefined;
+}
+export declare function encode(bundle: Bundle): string;
+export interface Read {
+    readonly bundle: Bundle;
+    readonly damaged: boolean;
+}
+export declare function read(text: string | Bytes): Read;
+export declare function decode(text: string | Bytes): Bundle;
+
+// core/proof/reasons.d.ts
+import { TallyError } from '../errors.ts';
+export declare const reasons: {
+    readonly malformed: 'it cannot be read';
+    readonly receipt: 'a receipt in it cannot be read';
+    readonly signature: 'a signature is not that of the key it names';
+    readonly service: 'the receipt is of another service than expected';
+    readonly chain: 'its receipts do not belong together';
+    readonly invoice: 'the invoice is not the one that the receipt is for, or its node did not sign it';
+    readonly node: 'the invoice is of another node than expected';
+    readonly terms: 'the terms are not those that the invoice commits to';
+    readonly preimage: 'the preimage is not that of the invoice';
+    readonly log_malformed: 'the proof of the log cannot be read';
+    readonly log_origin: 'the proof is of a log that the policy does not know';
+    readonly log_signature: 'the checkpoint is not signed by the log';
+    readonly unwitnessed: 'too few witnesses of the policy signed the checkpoint';
+    readonly inclusion: 'the receipt, as it is here, is not in the log';
+    readonly ack: 'what was acknowledged is not what was delivered';
+    readonly time: 'it would have been logged before it can have been made';
+    readonly damaged: 'a part that nobody signs was changed';
+};
+export type Reason = keyof typeof reasons;
+export declare function failed(reason: Reason, detail: string, cause?: unknown): TallyError<'PROOF_INVALID'>;

@@ -60,6 +60,10 @@ export interface Receiver {
     createHoldInvoice(request: HoldRequest): Promise<CreatedInvoice>;
     settleHold(preimage: Bytes): Promise<void>;
     cancelHold(paymentHash: Bytes): Promise<void>;
+    tip?(): Promise<{
+        readonly height: number;
+        readonly hash: Bytes;
+    }>;
     lookupInvoice(paymentHash: Bytes): Promise<InvoiceState | undefined>;
     settlements(options: {
         after?: string | undefined;

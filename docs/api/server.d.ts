@@ -21,6 +21,7 @@ export { attachReceipt, type AttachOptions, type WatchedResponse } from './attac
 export type { IssuerOptions } from './issuer.ts';
 export type { Alarm } from './reconcile.ts';
 export type { Delivered, Source } from './receipts.ts';
+export { bundleOf, RECEIPTS_PATH, type Archive } from './receiptDesk.ts';
 
 // server/Call.d.ts
 import type { Body } from '../core/Body.ts';
@@ -398,6 +399,7 @@ import { type Bytes } from '../core/bytes.ts';
 import type { Key } from '../core/Key.ts';
 import type { Receiver } from '../lightning/Lightning.ts';
 import type { Quote, Store } from '../storage/Store.ts';
+import type { Since } from './beacon.ts';
 import { type Offer } from './Offer.ts';
 import { type Rate } from './pace.ts';
 export interface QuoterOptions {
@@ -406,6 +408,7 @@ export interface QuoterOptions {
     readonly lightning: Receiver;
     readonly clock: () => Date;
     readonly invoiceLifetime: number;
+    readonly since?: Since | undefined;
     readonly location: string;
     readonly invoices?: InvoiceLimits | undefined;
 }
@@ -418,6 +421,17 @@ export interface Quoter {
     close(paymentHash: Bytes): void;
 }
 export declare function createQuoter(options: QuoterOptions): Quoter;
+
+// server/beacon.d.ts
+import type { Terms } from '../core/Terms.ts';
+import type { Receiver } from '../lightning/Lightning.ts';
+import type { IssuerOptions } from './issuer.ts';
+export type Since = () => Promise<Pick<Terms, 'receiptKey' | 'since'>>;
+export declare function createBeacon(options: {
+    readonly receipts: Pick<IssuerOptions, 'signer' | 'log'> | undefined;
+    readonly lightning: Pick<Receiver, 'tip'>;
+    readonly clock: () => Date;
+}): Since;
 
 // server/receipts.d.ts
 import { type Bytes } from '../core/bytes.ts';
@@ -457,7 +471,7 @@ export interface Receipts {
     }) => void;
     readonly alarmed: (paymentHash: Bytes) => void;
 }
-export type Source = (typeof Receipt.SOURCES)[number];
+export type Source = Receipt.Source;
 export interface ReceiptsOptions extends IssuerOptions {
     readonly store: Pick<Store, 'quoted'>;
 }
@@ -616,3 +630,22 @@ export interface Hashing {
     readonly digest: () => Bytes;
 }
 export declare function startSha256(): Hashing;
+
+// server/receiptDesk.d.ts
+import type { Authentic } from '../core/Capability.ts';
+import * as Proof from '../core/Proof.ts';
+import type { Book, Entry } from '../storage/Book.ts';
+import type { Store } from '../storage/Store.ts';
+import type { Answer, Call } from './Call.ts';
+import type { IssuerOptions } from './issuer.ts';
+export declare const RECEIPTS_PATH = "/.well-known/tally/receipts/";
+export interface Archive {
+    readonly book: Book;
+    readonly log: Pick<IssuerOptions['log'], 'prove'>;
+    readonly store: Pick<Store, 'quoted'>;
+}
+export declare function bundleOf({ book, log, store }: Archive, entry: Entry): Promise<Proof.Bundle>;
+export declare function createReceiptDesk(options: Archive & {
+    readonly flushed: () => Promise<void>;
+    readonly presented: (call: Call) => Promise<Authentic | undefined>;
+}): (call: Call) => Promise<Answer | undefined>;

@@ -1,5 +1,14 @@
 /** What the gateway answers for itself, before any route: what is sold here, and what holders ask about what they handed on. */
-import { RESERVE_PATH, REVOKE_PATH, type Answer, type Call, type Desk } from 'tallystick/server'
+import { TallyError } from 'tallystick/core'
+import {
+  problemAnswer,
+  RECEIPTS_PATH,
+  RESERVE_PATH,
+  REVOKE_PATH,
+  type Answer,
+  type Call,
+  type Desk,
+} from 'tallystick/server'
 import type { Service } from '../config.ts'
 import { OPENAPI_PATH, openapiPage } from './openapiPage.ts'
 import { SERVICES_PATH, servicesPage } from './servicesPage.ts'
@@ -22,6 +31,10 @@ export function createOwnPages(options: {
     }
     if (desk && method === 'POST' && (path === REVOKE_PATH || path === RESERVE_PATH))
       return desk(call).then((answer) => answer!)
+    if (desk && method === 'GET' && path.startsWith(RECEIPTS_PATH))
+      return desk(call).then((answer) => answer ?? problemAnswer(call, NONE))
     return undefined
   }
 }
+
+const NONE = new TallyError('RECEIPT_UNKNOWN', 'this service keeps no receipts')

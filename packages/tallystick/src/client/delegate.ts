@@ -15,6 +15,7 @@ import { handOff, type HolderKey } from '../core/HolderKey.ts'
 import * as Macaroon from '../core/Macaroon.ts'
 import { discard } from './policy.ts'
 import { MOST_REDIRECTS, nextHop } from './redirects.ts'
+import { rememberSource } from './receipts.ts'
 import { readRequest, send, type Fetch, type PayingFetch } from './request.ts'
 import { createTimes, inTime } from './times.ts'
 import { presentation, readToken } from './token.ts'
@@ -80,7 +81,10 @@ export function delegatedFetch(options: DelegatedFetchOptions): PayingFetch {
             )
           : await send(fetch, sending)
       const next = nextHop(request, response)
-      if (!next) return response
+      if (!next) {
+        if (sending.url.origin === origin) rememberSource(response, { fetch, token, times, origin })
+        return response
+      }
       if (hop === MOST_REDIRECTS) throw new TypeError(`more than ${MOST_REDIRECTS} redirects from ${origin}`)
       await discard(response)
       request = next

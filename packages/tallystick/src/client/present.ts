@@ -10,6 +10,7 @@ import { isFor } from './choose.ts'
 import { notReplayable } from './body.ts'
 import { discard, readOffered, reasonOf, type Offered } from './policy.ts'
 import type { Held } from './purse.ts'
+import { rememberSource } from './receipts.ts'
 import { routeOf, send, type Outgoing } from './request.ts'
 import { inTime } from './times.ts'
 import { presentation } from './token.ts'
@@ -49,6 +50,7 @@ export async function ask(
     return response
   }
   const response = await inTime(client.times, request, once)
+  if (held) rememberSource(response, { ...client, token: held.token, origin: url.origin })
   return { response, offered: await readOffered(response) }
 }
 

@@ -11,6 +11,7 @@ import { ceilSats, type Msat } from '../core/Amount.ts'
 import type { Bytes } from '../core/bytes.ts'
 import * as Capability from '../core/Capability.ts'
 import { TallyError } from '../core/errors.ts'
+import { checkEvidence } from '../core/Evidence.ts'
 import type { Grant } from '../core/Grant.ts'
 import type { Key } from '../core/Key.ts'
 import { canonicalTarget } from '../core/Path.ts'
@@ -31,6 +32,7 @@ import { createPaymentScheme, type Bought } from './paymentAuth.ts'
 import { createPayments } from './payments.ts'
 import { createPrices } from './prices.ts'
 import { createQuoter, type InvoiceLimits } from './quote.ts'
+import { createReceiptDesk } from './receiptDesk.ts'
 import { createReceipts, type Asked, type Delivered } from './receipts.ts'
 import { createReconciler, type Alarm } from './reconcile.ts'
 import { createRecorder, type Charged } from './recorder.ts'
@@ -173,6 +175,9 @@ export function createGate(options: GateOptions): Gate {
     },
     onTrouble: (error) => options.onTrouble?.(error),
   })
+  const receiptDesk =
+    options.receipts &&
+    createReceiptDesk({ ...options.receipts, store, presented, flushed: async () => await receipts?.issuer.flushed() })
   const recorder = createRecorder({ key, payments, reconciler, receipts })
   const stop = new AbortController()
   const following = followSettlements({
@@ -214,6 +219,16 @@ export function createGate(options: GateOptions): Gate {
     const { authentic } = found
     const evidence = await gatherEvidence(authentic, { call, target, authority: authorityOf(call), payments })
     return await holderOf(found, { call, evidence, rulings, store, now: clock() })
+  }
+
+  /** For what was done already: a credential that was good once, and evidence that it is whose it says. */
+  async function presented(call: Call): Promise<Capability.Authentic | undefined> {
+    const found = await credentials.firstGood(call)
+    if (!found) return undefined
+    const target = canonicalTarget(call.target)
+    const evidence = await gatherEvidence(found.authentic, { call, target, authority: authorityOf(call), payments })
+    checkEvidence(found.authentic.demands, clock(), evidence)
+    return found.authentic
   }
 
   /** As configured, or in lack of that as received; a name that is not ours is none that a seal can be for. */
@@ -386,7 +401,7 @@ export function createGate(options: GateOptions): Gate {
     admit,
     revoke: rulings.revoke,
     restrict: rulings.restrict,
-    desk,
+    desk: async (call) => (await receiptDesk?.(call)) ?? (await desk(call)),
     flush: async () => await receipts?.issuer.flushed(),
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping)

@@ -20,3 +20,4 @@ export { attachReceipt, type AttachOptions, type WatchedResponse } from './attac
 export type { IssuerOptions } from './issuer.ts'
 export type { Alarm } from './reconcile.ts'
 export type { Delivered, Source } from './receipts.ts'
+export { bundleOf, RECEIPTS_PATH, type Archive } from './receiptDesk.ts'
