@@ -135,6 +135,13 @@ test('config check lists what is sold, or every mistake with its line', async ()
   assert.match(table.out, /^qr +GET \/qr\/\*\* +10 sat +10 sat +1 call +1 h$/m)
   assert.match(table.out, /^qr +GET \/free +free/m)
   assert.match(table.out, /^qr +GET \/five +2 sat +10 sat +5 calls +1 h$/m)
+  const example = join(import.meta.dirname, '../../../examples/llm.yaml')
+  const modes = (await run(['config', 'check', example, '--no-color'], { tty: true })).out
+  assert.match(
+    modes,
+    /200 sat per 1000 units; 100 sat at first, up to 400 sat +5000 sat +a balance +30 d +free: 3 in 1 d/,
+  )
+  assert.match(modes, /asked, up to 50 sat +5000 sat +a balance +30 d +at most 120 in/)
   const piped = JSON.parse((await run(['config', 'check', 'good.yaml'])).out) as { services: { routes: unknown[] }[] }
   assert.equal(piped.services[0]?.routes.length, 3)
 

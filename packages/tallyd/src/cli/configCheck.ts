@@ -29,9 +29,14 @@ A table on a terminal, JSON when piped.`,
 })
 
 function table(config: Config, bold: (text: string) => string): string {
-  const head = ['SERVICE', 'ROUTE', 'PRICE', 'INVOICE', 'BUYS', 'USABLE FOR'].map(bold)
+  const head = ['SERVICE', 'ROUTE', 'PRICE', 'INVOICE', 'BUYS', 'USABLE FOR', 'AND'].map(bold)
   const rows = config.services.flatMap(({ name, routes }) =>
-    routes.map(({ key, offer }) => [name, key, ...(offer ? terms(offer) : ['free', '-', '-', '-'])]),
+    routes.map((route) => [
+      name,
+      route.key,
+      ...(route.offer ? terms(route, route.offer) : ['free', '-', '-', '-']),
+      rules(route),
+    ]),
   )
   const { host, port } = config.listen
   const about = `Lightning: ${config.lightning.kind}, store: ${storeOf(config)}, state in ${config.state}`
@@ -44,8 +49,30 @@ function storeOf({ store }: Config): string {
   return store.kind === 'memory' ? 'memory' : `postgres://${store.host}:${store.port}/${store.database}`
 }
 
-function terms(offer: Offer): readonly string[] {
-  return [Amount.format(offer.price), Amount.format(invoiceAmount(offer)), buys(offer), span(offer.lifetime * 1000)]
+function terms(route: Route, offer: Offer): readonly string[] {
+  const most = route.priceFrom && offer.mode.kind !== 'budget' ? 'up to ' : ''
+  return [priceText(route, offer), most + Amount.format(invoiceAmount(offer)), buys(offer), span(offer.lifetime * 1000)]
+}
+
+/** How the price of a call is found. */
+function priceText({ meter, priceFrom }: Route, { price, metered }: Offer): string {
+  if (priceFrom) return `asked, up to ${Amount.format(price)}`
+  if (!metered || !meter) return Amount.format(price)
+  const { per } = meter
+  const units = per.units === 1n ? 'unit' : `${per.units} units`
+  const most = metered.max > price ? `, up to ${Amount.format(metered.max)}` : ''
+  return `${Amount.format(per.price)} per ${units}; ${Amount.format(price)} at first${most}`
+}
+
+/** What holds beside the price. */
+function rules({ rate, offer }: Route): string {
+  const times = (count: number, seconds: number): string => `${count} in ${span(seconds * 1000)}`
+  const said = [
+    offer?.shadow && 'SHADOW MODE: NOT CHARGED',
+    offer?.free && `free: ${times(offer.free.perClient.count, offer.free.perClient.seconds)} for each client`,
+    rate && `at most ${times(rate.count, rate.seconds)} from one client`,
+  ]
+  return said.filter(Boolean).join('; ')
 }
 
 function buys({ mode }: Offer): string {
@@ -69,13 +96,20 @@ function summary(config: Config): object {
   }
 }
 
-function route({ key, offer }: Route): object {
-  if (!offer) return { route: key, free: true }
+function route(route: Route): object {
+  const { key, offer, rate } = route
+  const limit = rate && { requests_per_client: { count: rate.count, seconds: rate.seconds, of: rate.of } }
+  if (!offer) return { route: key, free: true, ...limit }
   return {
     route: key,
-    price: Amount.format(offer.price),
+    price: priceText(route, offer),
     invoice: Amount.format(invoiceAmount(offer)),
     buys: buys(offer),
     lifetime_seconds: offer.lifetime,
+    ...(offer.free && {
+      free_per_client: { count: offer.free.perClient.count, seconds: offer.free.perClient.seconds },
+    }),
+    ...(offer.shadow && { shadow: true }),
+    ...limit,
   }
 }

@@ -23,8 +23,9 @@ const binary = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0xff, 1])
 
 /** Says back what came; `/binary`, `/missing`, `/broken` and `/slow` do what they are called. */
 const echo: RequestListener = (req, res) => {
-  const path = req.url!.replace(/^\/(?:paid|five)\//, '/')
+  const path = req.url!.replace(/^\/(?:paid|five|metered)\//, '/')
   if (path === '/binary') return void res.end(binary)
+  if (path === '/charged') return void res.writeHead(200, { 'x-used': req.headers['x-tag'] as string }).end('used some')
   if (path === '/missing') return void res.writeHead(404).end('no such thing')
   if (path === '/broken') return void res.writeHead(200, { 'content-length': 100 }).write('part', () => res.destroy())
   if (path === '/slow') return void slow.promise.then(() => res.end('at last'))
@@ -63,7 +64,8 @@ before(async () => {
   })
   const config = loadConfig(
     `listen: 127.0.0.1:0\nlightning: sim\nservices:\n  echo:\n    upstream: ${upstream}\n    routes:\n` +
-      `      GET,POST,PUT /free/**: free\n      GET,POST /paid/**: 10 sat\n      GET /five/**: { price: 2 sat, uses: 5 }\n`,
+      `      GET,POST,PUT /free/**: free\n      GET,POST /paid/**: 10 sat\n      GET /five/**: { price: 2 sat, uses: 5 }\n` +
+      `      GET /metered/**:\n        price: { metered: { estimate: 5 sat, report: header x-used, per: 1500 msat } }\n        budget: 20 sat\n`,
     join(dir, 'tally.yaml'),
   )
   daemon = stack.use(await startDaemon({ config, demo: false, env: {}, clock, onEvent: () => {} }))
@@ -306,4 +308,12 @@ test('a wrong command line is refused before anything is sent', async () => {
     assert.match(err, message)
     assert.ok(!err.includes('secret'))
   }
+})
+
+test('says what a metered call took of the balance', async () => {
+  const said = await run(['-H', 'x-tag: 2', `${url}/metered/charged`])
+  assert.equal(said.out, 'used some')
+  assert.match(said.err, /charged 3 sat, 17 sat left on the balance\n/)
+  const json = JSON.parse((await run(['--json', '-H', 'x-tag: 3', `${url}/metered/charged`])).out) as object
+  assert.partialDeepStrictEqual(json, { paid: '0 sat', reused: true, charged: '4500 msat', left: '12500 msat' })
 })

@@ -1,12 +1,13 @@
 /** `tally fetch`: like curl, and pays. The result goes to stdout, what it cost and why to stderr. */
 import { inspectOffer, payingFetch, paymentOf, type PaymentInfo } from 'tallystick/client'
-import { Amount, Bytes, TallyError } from 'tallystick/core'
+import { Amount, Bytes, msats, TallyError } from 'tallystick/core'
 import { defineCommand, type Context } from './Command.ts'
 import { exits, type ExitCode } from './exit.ts'
 import { bodyAsJson, checkOutput, headersAsJson, writeResponse } from './fetchOutput.ts'
 import { readFetchRequest, type FetchRequest } from './fetchRequest.ts'
 import { handedFetch } from './handedFetch.ts'
 import { holderOption } from './holderKey.ts'
+import type { Io } from './Io.ts'
 import { createProgress, silent } from './progress.ts'
 import { quoteAsJson, quoteAsText } from './quote.ts'
 import { jarOption } from './tokenInput.ts'
@@ -112,7 +113,7 @@ async function writeResult({ io, json, options }: FetchContext, response: Respon
     const saved = options.output !== undefined && options.output !== '-' && !failed
     const body = saved ? { file: await writeResponse(io, response, options) } : await bodyAsJson(response)
     const { status, headers } = response
-    const result = { status, headers: headersAsJson(headers), ...costOf(payment), ...body }
+    const result = { status, headers: headersAsJson(headers), ...costOf(payment), ...chargeOf(headers), ...body }
     await io.stdout.write(`${JSON.stringify(result)}\n`)
   } else if (failed) {
     await response.body?.cancel()
@@ -124,7 +125,28 @@ async function writeResult({ io, json, options }: FetchContext, response: Respon
         `The answer is binary and was saved as ${file}; -o FILE chooses the name, -o - prints it.\n`,
       )
   }
+  if (!json) await tellCharge(io, response.headers)
   return failed ? exits.HTTP.code : exits.OK.code
+}
+
+/** What a metered call took of a balance, where the server says so before the body. */
+function chargeOf(headers: Headers): { charged?: string; left?: string } {
+  const amount = (name: string): string | undefined => {
+    const text = headers.get(name)
+    return text !== null && /^[0-9]{1,18}$/.test(text) ? Amount.format(msats(BigInt(text))) : undefined
+  }
+  const [charged, left] = [amount('x-l402-charged-msat'), amount('x-l402-left-msat')]
+  return { ...(charged !== undefined && { charged }), ...(left !== undefined && { left }) }
+}
+
+async function tellCharge(io: Io, headers: Headers): Promise<void> {
+  const { charged, left } = chargeOf(headers)
+  if (charged !== undefined)
+    await io.stderr.write(`charged ${charged}${left === undefined ? '' : `, ${left} left on the balance`}\n`)
+  else if (/\bx-l402-charged-msat\b/i.test(headers.get('trailer') ?? ''))
+    await io.stderr.write('charged by what it used; how much stands in the trailer, which curl -v shows\n')
+  const free = headers.get('x-l402-free-left')
+  if (free !== null && /^[0-9]{1,9}$/.test(free)) await io.stderr.write(`free; ${free} more without paying\n`)
 }
 
 /** `paid` is what this call cost: nothing, when what an earlier one bought was used again. */

@@ -336,12 +336,16 @@ export function createServe(options: ServeOptions): Serve {
     const visit = new Visit(req, res, arrival, clock)
     members.add(visit)
     const at = log && clock()
-    res.once('close', () => {
+    const end = (): void => {
       members.delete(visit)
-      visit.exchange?.abort()
-      visit.bill?.over()
       if (log) log(entry(visit, at!))
       onOver(req, res)
+    }
+    res.once('close', () => {
+      visit.exchange?.abort()
+      // What it came to belongs in the log, and in the books before they are closed.
+      if (visit.bill) void visit.bill.over().then(end, end)
+      else end()
     })
     try {
       handle(visit)

@@ -44,18 +44,37 @@ export function servicesPage(
   }
 }
 
-function routeEntry({ verbs, pattern }: Omit<Route, 'offer'>, offer: Offer): object {
-  const { price, lifetime, grants = [], requires } = offer
+function routeEntry(route: Omit<Route, 'offer'>, offer: Offer): object {
+  const { verbs, pattern, rate } = route
+  const { lifetime, grants = [], requires, free } = offer
   return {
     path: pattern.text,
     methods: verbs,
-    price: { type: 'static', amount_msat: Number(price) },
+    price: priceEntry(route, offer),
     invoice_msat: Number(invoiceAmount(offer)),
     buys: buys(offer),
     macaroon_timeout_secs: lifetime,
     caveats_required: ['services', 'profile', 'expires'],
     caveats_granted: grants,
+    ...(free && { free_per_client: { count: free.perClient.count, window_secs: free.perClient.seconds } }),
+    ...(rate && { rate_limit: { count: rate.count, window_secs: rate.seconds } }),
+    ...(offer.shadow && { shadow: true }),
     ...(requires !== undefined && { requires }),
+  }
+}
+
+/** `amount_msat` is what a call takes at once: of a metered route its estimate, of one whose price is asked the most it can be. */
+function priceEntry({ meter, priceFrom }: Pick<Route, 'meter' | 'priceFrom'>, { price, metered }: Offer): object {
+  const amount_msat = Number(price)
+  if (priceFrom) return { type: 'dynamic', amount_msat, max_msat: amount_msat }
+  if (!metered || !meter) return { type: 'static', amount_msat }
+  const { per, report } = meter
+  return {
+    type: 'metered',
+    amount_msat,
+    max_msat: Number(metered.max),
+    per: { amount_msat: Number(per.price), units: Number(per.units) },
+    reported_in: report.kind === 'body' ? `body /${report.pointer.join('/')}` : `${report.kind} ${report.name}`,
   }
 }
 

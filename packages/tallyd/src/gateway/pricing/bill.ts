@@ -2,7 +2,7 @@
  * What one metered call comes to. Decided once: by what the upstream reported, by its failure, or by the end of the exchange
  * without either. Then the estimate stays, or what was reported so far if that is more: what is not known is never nothing.
  */
-import { TallyError, type Msat } from 'tallystick/core'
+import type { Msat } from 'tallystick/core'
 import type { Settled } from 'tallystick/server'
 import { costOf, type PerUnits } from '../../config/report.ts'
 
@@ -13,8 +13,8 @@ export interface Bill {
   note(units: bigint | undefined): void
   /** The work is known not to have been done. False: it was settled already, and that stays. */
   release(): Promise<boolean>
-  /** The exchange is over. */
-  over(): void
+  /** The exchange is over. Resolves when the bill is in the books, or failed. */
+  over(): Promise<void>
 }
 
 export interface BillOptions {
@@ -28,13 +28,11 @@ export interface BillOptions {
 }
 
 export function createBill({ estimate, per, settle, release, onTrouble, onSettled }: BillOptions): Bill {
-  let decided = false
+  let deciding: Promise<unknown> | undefined
   let soFar: bigint | undefined
 
   /** A store that fails leaves the estimate charged, and the client has its response all the same. */
-  async function reported(units: bigint | undefined): Promise<Settled | undefined> {
-    if (decided) return undefined
-    decided = true
+  async function settleFor(units: bigint | undefined): Promise<Settled | undefined> {
     const known = units ?? soFar
     const cost = known === undefined ? estimate : costOf(known, per)
     try {
@@ -43,9 +41,15 @@ export function createBill({ estimate, per, settle, release, onTrouble, onSettle
       return settled
     } catch (error) {
       onTrouble(error)
-      if (!TallyError.is(error)) throw error
       return undefined
     }
+  }
+
+  async function reported(units: bigint | undefined): Promise<Settled | undefined> {
+    if (deciding) return undefined
+    const settling = settleFor(units)
+    deciding = settling
+    return await settling
   }
 
   return {
@@ -54,13 +58,14 @@ export function createBill({ estimate, per, settle, release, onTrouble, onSettle
       soFar = units ?? soFar
     },
     async release() {
-      if (decided) return false
-      decided = true
-      await release()
+      if (deciding) return false
+      const releasing = release()
+      deciding = releasing
+      await releasing
       return true
     },
-    over() {
-      if (!decided) void reported(undefined).catch(() => {})
+    async over() {
+      await (deciding ?? reported(undefined))
     },
   }
 }
