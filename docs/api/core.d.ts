@@ -29,6 +29,7 @@ export * as Terms from './Terms.ts';
 export * as Receipt from './Receipt.ts';
 export * as Merkle from './Merkle.ts';
 export * as Tile from './Tile.ts';
+export * as Edge from './Edge.ts';
 export * as Note from './Note.ts';
 export * as Checkpoint from './Checkpoint.ts';
 export * as LogPolicy from './LogPolicy.ts';
@@ -272,7 +273,7 @@ export declare const errors: {
     };
     readonly LOG_ROLLED_BACK: {
         readonly status: 503;
-        readonly fix: 'Restore a newer backup, or copy the missing tiles from a mirror. If they are lost, begin another log: a new `log.origin`, key and database.';
+        readonly fix: 'Restore a newer backup, or copy the missing tiles from a mirror. If they are lost, begin another log: a new `transparency.origin`, key and database.';
     };
     readonly LOG_FORKED: {
         readonly status: 503;
@@ -1620,6 +1621,22 @@ export declare function gather<T>(size: number, load: (tile: Tile) => Promise<No
 export declare function bundle(entries: readonly Bytes[]): Bytes;
 export declare function unbundle(data: Bytes, width: number): Bytes[];
 export declare const tooLong: ({ length }: Bytes) => TallyError;
+
+// core/Edge.d.ts
+import { type Bytes } from './bytes.ts';
+import * as Tile from './Tile.ts';
+export interface Edge {
+    size: number;
+    readonly levels: Tile.Nodes[];
+}
+export interface WrittenTile {
+    readonly level: number;
+    readonly index: number;
+    readonly data: Bytes;
+}
+export declare function edgeOf(size: number, tiles: readonly Bytes[]): Edge;
+export declare const rootOf: ({ size, levels }: Edge) => Bytes;
+export declare function grow(edge: Edge, leafHashes: readonly Bytes[]): readonly WrittenTile[];
 
 // core/Note.d.ts
 import { type Bytes } from './bytes.ts';

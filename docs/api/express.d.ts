@@ -31,11 +31,13 @@ export interface NodeResponse {
     readonly writableFinished: boolean;
     writeHead(status: number, headers: string[]): unknown;
     write(chunk: never): boolean;
-    end(body?: string): unknown;
+    end(body?: string | Uint8Array): unknown;
     once(event: 'finish' | 'close', listener: () => void): unknown;
     destroy(error?: Error): unknown;
 }
 export declare function callOf(req: NodeRequest, target?: string): Call;
-export declare function sendAnswer(res: NodeResponse, { status, headers, body }: Answer): void;
+export declare function sendAnswer(res: NodeResponse, { status, headers, body }: Omit<Answer, 'body'> & {
+    readonly body: string | Uint8Array;
+}): void;
 export declare function releaseOnFailure(res: NodeResponse, release: () => Promise<void>): void;
 export declare function paid<Req extends NodeRequest, Res extends NodeResponse>(gate: Gate, options: PriceOptions, handler: (req: Req, res: Res, grant: Grant) => void | Promise<void>): (req: Req, res: Res) => Promise<void>;

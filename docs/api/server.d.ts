@@ -22,6 +22,8 @@ export type { IssuerOptions } from './issuer.ts';
 export type { Alarm } from './reconcile.ts';
 export type { Delivered, Source } from './receipts.ts';
 export { bundleOf, RECEIPTS_PATH, type Archive } from './receiptDesk.ts';
+export { checkLog, type CheckedLog, type CheckLogOptions, type LogSource } from './log/check.ts';
+export { resourceOf as logResource } from './log/resources.ts';
 
 // server/Call.d.ts
 import type { Body } from '../core/Body.ts';
@@ -649,3 +651,23 @@ export declare function createReceiptDesk(options: Archive & {
     readonly flushed: () => Promise<void>;
     readonly presented: (call: Call) => Promise<Authentic | undefined>;
 }): (call: Call) => Promise<Answer | undefined>;
+
+// server/log/check.d.ts
+import { type Bytes } from '../../core/bytes.ts';
+import type { SignedCheckpoint } from '../../core/Checkpoint.ts';
+import type { VerifyEd25519 } from '../../core/ed25519.ts';
+import * as LogPolicy from '../../core/LogPolicy.ts';
+export type LogSource = (path: string) => Promise<Bytes | undefined>;
+export interface CheckLogOptions {
+    readonly policy: LogPolicy.LogPolicy;
+    readonly remembered?: string;
+    readonly ed25519?: VerifyEd25519;
+    readonly onEntries?: (done: number, of: number) => Promise<void> | void;
+}
+export interface CheckedLog {
+    readonly text: string;
+    readonly checkpoint: SignedCheckpoint;
+    readonly witnessed: Date | undefined;
+    readonly before: number | undefined;
+}
+export declare function checkLog(source: LogSource, options: CheckLogOptions): Promise<CheckedLog>;

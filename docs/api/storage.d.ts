@@ -138,6 +138,7 @@ export interface Store extends AsyncDisposable {
 
 // storage/LogStore.d.ts
 import type { Bytes } from '../core/bytes.ts';
+import type { WrittenTile } from '../core/Edge.ts';
 export interface LogHead {
     readonly size: number;
     readonly checkpoint: string | undefined;
@@ -146,11 +147,7 @@ export interface LogHead {
 export interface LogCommit {
     readonly from: number;
     readonly entries: readonly Bytes[];
-    readonly tiles: readonly {
-        readonly level: number;
-        readonly index: number;
-        readonly data: Bytes;
-    }[];
+    readonly tiles: readonly WrittenTile[];
     readonly checkpoint: string;
 }
 export interface LogStore extends AsyncDisposable {

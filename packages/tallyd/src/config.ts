@@ -5,6 +5,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { TallyError, type Network } from 'tallystick/core'
 import type { InvoiceLimits } from 'tallystick/server'
+import { logConfigOf, type LogConfig } from './config/log.ts'
 import { keyMistakes, mistakesOf } from './config/mistakes.ts'
 import { schema } from './config/schema.ts'
 import { misplaced } from './config/gates.ts'
@@ -16,6 +17,7 @@ export { readSecret } from './config/secret.ts'
 export { isLoopback } from './config/values.ts'
 export type { MeterSpec, PriceSource, Route, Service } from './config/services.ts'
 export type { Listen, PostgresRef, SecretRef, StoreRef, Upstream } from './config/values.ts'
+export type { LogConfig } from './config/log.ts'
 
 export interface Config {
   readonly listen: Listen
@@ -42,6 +44,7 @@ export interface Config {
   /** Seconds. */
   readonly drain: { readonly wait?: number | undefined; readonly timeout: number }
   readonly log: { readonly format: 'pretty' | 'json'; readonly level: 'info' | 'warn' }
+  readonly transparency: LogConfig | undefined
   /** In the order written, which is the order they are tried in. */
   readonly services: readonly Service[]
 }
@@ -66,6 +69,7 @@ export function loadConfig(text: string, filename: string): Config {
     wrong.push(
       source.mistake(['admin', 'listen'], 'expected another port than `listen`: customers must not get in here'),
     )
+  if (store?.kind === 'postgres' && parsed.data.transparency) wrong.push(source.mistake(['transparency'], SHARED))
   if (wrong.length > 0) throw invalid(wrong)
 
   const state = resolve(base, parsed.data.state)
@@ -83,6 +87,7 @@ export function loadConfig(text: string, filename: string): Config {
     admin,
     drain,
     log,
+    transparency: logConfigOf(parsed.data.transparency, base),
     services,
   }
 }
@@ -91,6 +96,8 @@ export function loadConfig(text: string, filename: string): Config {
 const UNNAMED = 'reachable from outside, so say how clients call it: `origin: https://api.example.com`'
 
 // Made by each for itself, it would be another one for each, and none would honour what the others sold.
+// Each would begin a log of its own under the same name and key, and nobody could tell that from an operator who lies.
+const SHARED = 'one process writes a log, and gateways on one PostgreSQL are several: leave this out, or use `sqlite:`'
 const KEYLESS =
   'shared by gateways, so give all of them the same `key`: `key: env:TALLY_KEY` or `key: file:./tally.key`'
 

@@ -6,13 +6,14 @@
  */
 import { rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { Key, TallyError } from 'tallystick/core'
+import { Key, Note, TallyError } from 'tallystick/core'
 import { createGate, type Gate } from 'tallystick/server'
 import type { Store } from 'tallystick/storage'
 import { readSecret, type Config } from './config.ts'
 import type { ConfigDiff } from './config/diff.ts'
 import { verifyEd25519 } from './daemon/ed25519.ts'
 import { Parts } from './daemon/Parts.ts'
+import { openReceiptLog, type OpenedLog } from './daemon/log.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
 import { createReloader } from './daemon/reload.ts'
 import { createStopping } from './daemon/stopping.ts'
@@ -61,6 +62,8 @@ export interface Daemon extends AsyncDisposable {
   /** Of `admin.listen`. */
   readonly admin: string | undefined
   readonly state: State
+  /** As `name+id+key`, for whoever wants to check its log; undefined without one. */
+  readonly logKey: string | undefined
   readonly lightning: Pick<Network, 'kind' | 'about' | 'payer'>
   /** As `tally fetch --wallet` takes it. */
   readonly wallet: string
@@ -84,6 +87,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const state = await createState(config.state)
   const key = config.key ? Key.from(readSecret(config.key, env)) : await masterKey(state)
   const store = await openStore({ config, state, key, env, clock, parts, onTrouble })
+
+  const receiptLog = await openReceiptLog({ config, state, env, clock, onTrouble })
+  if (receiptLog) parts.use(receiptLog)
 
   onEvent({ type: 'starting', part: 'lightning' })
   const upstream = demo ? parts.use(await startDemoUpstream(config)) : undefined
@@ -111,7 +117,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       onTrouble,
     }),
   )
-  const listening = await listen(options, { services, gate, metrics })
+  const listening = await listen(options, { services, gate, metrics, receiptLog })
   gateway = parts.use(listening.gateway)
   await listenToEnvoy(options, gateway, parts)
   await health.refresh()
@@ -166,6 +172,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     url,
     admin: admin?.url,
     state,
+    logKey: receiptLog && Note.formatKey(receiptLog.log.key),
     lightning: network,
     wallet,
     upstream: upstream?.url,
@@ -254,13 +261,19 @@ function locationOf({ services }: Config): string {
 
 async function listen(
   { config, demo, clock, onEvent }: DaemonOptions,
-  { services, gate, metrics }: { services: Config['services']; gate: Gate; metrics: Metrics },
+  {
+    services,
+    gate,
+    metrics,
+    receiptLog,
+  }: { services: Config['services']; gate: Gate; metrics: Metrics; receiptLog: OpenedLog | undefined },
 ): Promise<{ gateway: Gateway; url: string }> {
   return await onFreePort(config.listen.port, { demo }, async (port) => {
     const gateway = createGateway({
       config: { ...config, listen: { ...config.listen, port }, services },
       gate: metrics.timed(gate),
       desk: gate.desk,
+      logPages: receiptLog && { path: receiptLog.path, resource: (path) => receiptLog.log.resource(path) },
       clock,
       log(entry) {
         metrics.onRequest(entry)

@@ -23,7 +23,7 @@ export interface NodeResponse {
   readonly writableFinished: boolean
   writeHead(status: number, headers: string[]): unknown
   write(chunk: never): boolean
-  end(body?: string): unknown
+  end(body?: string | Uint8Array): unknown
   once(event: 'finish' | 'close', listener: () => void): unknown
   destroy(error?: Error): unknown
 }
@@ -47,9 +47,12 @@ function rawValues(raw: readonly string[], name: string): readonly string[] {
 }
 
 /** Header order and repetition are part of the answer, so it goes out as a flat list. */
-export function sendAnswer(res: NodeResponse, { status, headers, body }: Answer): void {
-  const length = ['Content-Length', String(new TextEncoder().encode(body).length)]
-  res.writeHead(status, [...headers.flat(), ...(body === '' ? [] : length)])
+export function sendAnswer(
+  res: NodeResponse,
+  { status, headers, body }: Omit<Answer, 'body'> & { readonly body: string | Uint8Array },
+): void {
+  const { length } = typeof body === 'string' ? new TextEncoder().encode(body) : body
+  res.writeHead(status, [...headers.flat(), ...(length === 0 ? [] : ['Content-Length', String(length)])])
   res.end(body)
 }
 

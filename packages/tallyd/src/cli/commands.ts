@@ -7,6 +7,9 @@ import { fetchCommand } from './fetch.ts'
 import { gateway } from './gateway.ts'
 import { gatewaySnippet } from './gatewaySnippet.ts'
 import { gatewayReload } from './gatewayReload.ts'
+import { logExport } from './logExport.ts'
+import { logFsck, logVerify } from './logVerify.ts'
+import { logServe } from './logServe.ts'
 import { tokenAttenuate } from './tokenAttenuate.ts'
 import { tokenDelegate } from './tokenDelegate.ts'
 import { tokenMint } from './tokenMint.ts'
@@ -18,6 +21,7 @@ import { tokenRestrict } from './tokenRestrict.ts'
 import { tokenInspect } from './tokenInspect.ts'
 import { tokenVerify } from './tokenVerify.ts'
 import { up } from './up.ts'
+import { witness } from './witness.ts'
 
 export const commands: readonly Command[] = [
   up,
@@ -36,6 +40,11 @@ export const commands: readonly Command[] = [
   tokenVerify,
   tokenRestrict,
   adminToken,
+  logVerify,
+  logExport,
+  logServe,
+  logFsck,
+  witness,
   configCheck,
   doctor,
 ]

@@ -182,7 +182,7 @@ const describeTrouble = (error: unknown): string =>
   )
 
 function readyJson(daemon: Daemon, took: number): string {
-  const { url, admin, wallet, state, lightning, upstream } = daemon
+  const { url, admin, wallet, state, lightning, upstream, logKey } = daemon
   return JSON.stringify({
     event: 'ready',
     url,
@@ -191,12 +191,14 @@ function readyJson(daemon: Daemon, took: number): string {
     wallet,
     state: state.dir,
     ...(upstream !== undefined && { upstream }),
+    ...(logKey !== undefined && { log: logKey }),
     pid: process.pid,
     took_ms: Math.round(took),
   })
 }
 
-function readyText({ url, admin, lightning, state }: Daemon, took: number): string {
+function readyText({ url, admin, lightning, state, logKey }: Daemon, took: number): string {
   const operators = admin === undefined ? '' : `, operators at ${admin}`
-  return `ready in ${seconds(took)}: ${url}${operators}, Lightning ${lightning.kind}, state in ${state.dir}`
+  const signed = logKey === undefined ? '' : `\nits log is signed by ${logKey}`
+  return `ready in ${seconds(took)}: ${url}${operators}, Lightning ${lightning.kind}, state in ${state.dir}${signed}`
 }

@@ -6,6 +6,7 @@
 import { Amount, msats, Network, TallyError, type Msat } from 'tallystick/core'
 import * as z from 'zod'
 import { parsePer, parseReport } from './report.ts'
+import { parseLogOrigin } from './log.ts'
 import {
   parseDuration,
   parseGrant,
@@ -356,6 +357,30 @@ const tls = z.strictObject({
     .describe('File with its private key, in PEM.'),
 })
 
+const file = (like: string) =>
+  z.string({ error: `expected a file like "${like}"` }).min(1, { error: `expected a file like "${like}"` })
+
+const transparency = z.strictObject({
+  origin: text('expected a name like "api.example.com/log"', parseLogOrigin).describe(
+    'Its name, for ever, and where it is: `api.example.com/log` is served at `/log/checkpoint` and `/log/tile/…`, before any route.',
+  ),
+  key: text('expected a reference, "env:NAME" or "file:path": a secret is never written into this file', parseSecretRef)
+    .optional()
+    .describe(
+      'The key that signs checkpoints, 64 hex digits, by reference. Default: `log.key` in `state`, made on first start.',
+    ),
+  every: duration.prefault('1s').describe('How often the newest checkpoint is shown to witnesses and to everybody.'),
+  witnesses: file('./witnesses.policy')
+    .optional()
+    .describe('A policy file (c2sp.org/tlog-policy): its witnesses with a URL are asked to cosign.'),
+  guard: file('/mnt/other/log.signed')
+    .optional()
+    .describe(
+      'Where is kept how far was signed. Best on another disk: only witnesses find out about a backup that takes back both. ' +
+        'Default: `log.signed` in `state`.',
+    ),
+})
+
 export const schema = z.strictObject({
   listen: text('expected an address and a port like "127.0.0.1:8402"', parseListen)
     .prefault('127.0.0.1:8402')
@@ -412,6 +437,9 @@ export const schema = z.strictObject({
   admin: admin.optional().describe('A second address, for operators. Without it they have the socket in `state`.'),
   drain: drain.prefault({}).describe('How the gateway stops.'),
   log: log.prefault({}).describe('What is said of requests and events.'),
+  transparency: transparency
+    .optional()
+    .describe('A transparency log of what was sold and done here, for others to check. Without it there is none.'),
   services: z
     .record(z.string(), service)
     .refine(some('service').check, some('service').error)
@@ -422,7 +450,7 @@ export type Parsed = z.output<typeof schema>
 export type ParsedService = Parsed['services'][string]
 export type ParsedRoute = ParsedService['routes'][string]
 
-const maps: Readonly<Record<string, z.ZodObject>> = { invoices, admin, drain, log }
+const maps: Readonly<Record<string, z.ZodObject>> = { invoices, admin, drain, log, transparency }
 
 /** The keys that the map at this path may have. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {

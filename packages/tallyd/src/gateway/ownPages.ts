@@ -11,15 +11,30 @@ import {
 } from 'tallystick/server'
 import type { Service } from '../config.ts'
 import { OPENAPI_PATH, openapiPage } from './openapiPage.ts'
+import { logPage, type LogPages } from './logPages.ts'
 import { SERVICES_PATH, servicesPage } from './servicesPage.ts'
+
+/** Also bytes: tiles of the log. */
+export type OwnAnswer = Omit<Answer, 'body'> & { readonly body: string | Uint8Array }
+
+export interface OwnPages {
+  /** Whether it is worth asking. */
+  owns(path: string): boolean
+  answer(call: Call, path: string): OwnAnswer | Promise<OwnAnswer> | undefined
+}
 
 export function createOwnPages(options: {
   readonly services: readonly Service[]
   readonly origin: string | undefined
   readonly desk: Desk | undefined
-}): (call: Call, path: string) => Answer | Promise<Answer> | undefined {
-  const { services, origin, desk } = options
-  return (call, path) => {
+  readonly logPages: LogPages | undefined
+}): OwnPages {
+  const { services, origin, desk, logPages } = options
+  const prefix = logPages && `${logPages.path}/`
+  const owns = (path: string): boolean =>
+    path.startsWith('/.well-known/') || (prefix !== undefined && path.startsWith(prefix))
+  const answer: OwnPages['answer'] = (call, path) => {
+    if (logPages && path.startsWith(prefix!)) return logPage(logPages, call.method, path.slice(prefix!.length))
     const { method, authority = '' } = call
     if (path === SERVICES_PATH && (method === 'GET' || method === 'HEAD')) {
       const page = servicesPage(services, { origin, authority })
@@ -35,6 +50,7 @@ export function createOwnPages(options: {
       return desk(call).then((answer) => answer ?? problemAnswer(call, NONE))
     return undefined
   }
+  return { owns, answer }
 }
 
 const NONE = new TallyError('RECEIPT_UNKNOWN', 'this service keeps no receipts')

@@ -10,7 +10,6 @@ import {
   problemAnswer,
   wouldText,
   type Admission,
-  type Answer,
   type Call,
   type Offer,
   type Settled,
@@ -33,6 +32,7 @@ import { requestHead } from './outbound.ts'
 import { createBill, type Bill } from './pricing/bill.ts'
 import { meteredSink } from './pricing/meteredSink.ts'
 import type { CallerOf } from './proxies.ts'
+import type { OwnAnswer, OwnPages } from './ownPages.ts'
 import type { Routes, Target } from './routes.ts'
 import type { Switching } from './Tunnel.ts'
 import { Visit, type Decision } from './Visit.ts'
@@ -79,7 +79,7 @@ export interface ServeOptions {
   readonly callerOf: CallerOf
   readonly gate: Admits
   /** Answers what is addressed to the gateway itself; undefined for all else. */
-  readonly own: (call: Call, path: string) => Answer | Promise<Answer> | undefined
+  readonly own: OwnPages
   /** Answers proxies that ask about gates. */
   readonly authz: Authz
   readonly clock: () => Date
@@ -112,8 +112,8 @@ export function createServe(options: ServeOptions): Serve {
     visit.caller = callerOf(req, inbound.host)
     const target = routes().find(inbound.method, path)
     // A service may have a document of its own at this name.
-    const isOwn = path.startsWith('/.well-known/') || (path === OPENAPI_PATH && !target)
-    const reply = isOwn ? own(callTo(visit, inbound), path) : undefined
+    const isOwn = own.owns(path) || (path === OPENAPI_PATH && !target)
+    const reply = isOwn ? own.answer(callTo(visit, inbound), path) : undefined
     if (reply !== undefined) return void answerOwn(visit, path, reply).catch((error: unknown) => refuse(visit, error))
     if (!target && inbound.method === 'OPTIONS' && inbound.body === 'none') {
       const allowed = routes().verbsAt(path)
@@ -142,7 +142,7 @@ export function createServe(options: ServeOptions): Serve {
     answer(visit, { status: 204, headers: [['Allow', [...verbs, 'OPTIONS'].join(', ')]], body: '' })
   }
 
-  async function answerOwn(visit: Visit, page: string, reply: Answer | Promise<Answer>): Promise<void> {
+  async function answerOwn(visit: Visit, page: string, reply: OwnAnswer | Promise<OwnAnswer>): Promise<void> {
     visit.page = page
     const ready = await reply
     visit.decision = ready.status < 400 ? 'free' : 'refused'
@@ -284,7 +284,7 @@ export function createServe(options: ServeOptions): Serve {
   }
 
   /** An answer of our own. The body of the request, if it is still coming, is of no interest any more. */
-  function answer(visit: Visit, reply: Answer): void {
+  function answer(visit: Visit, reply: OwnAnswer): void {
     const { req, res, waits, extra } = visit
     if (waits) res.shouldKeepAlive = false
     visit.bytes = Buffer.byteLength(reply.body)

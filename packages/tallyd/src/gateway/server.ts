@@ -12,6 +12,7 @@ import { answerClientError, answerConnect } from './clientErrors.ts'
 import { createAuthz } from './authz/authz.ts'
 import { createOpenSet, type OpenSet } from './OpenSet.ts'
 import { createGates, type Gates } from './authz/gates.ts'
+import type { LogPages } from './logPages.ts'
 import { createOwnPages } from './ownPages.ts'
 import { createCallerOf } from './proxies.ts'
 import { createRoutes } from './routes.ts'
@@ -30,6 +31,8 @@ export interface GatewayOptions {
   readonly gate: Admits
   /** What holders may ask of the issuer. */
   readonly desk?: Desk
+  /** The transparency log, for everybody to read. */
+  readonly logPages?: LogPages | undefined
   readonly clock?: () => Date
   readonly log?: (entry: AccessEntry) => void
   /** What no client can be told: a bug, or a charge that could not be given back. */
@@ -86,14 +89,14 @@ const SECURE = {
 } as const
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { config, gate, desk, log, clock = () => new Date(), onTrouble = () => {} } = options
+  const { config, gate, desk, logPages, log, clock = () => new Date(), onTrouble = () => {} } = options
   const { origin, tls, trustedProxies } = config
   const callerOf = createCallerOf(trustedProxies)
   const snapshotOf = ({ services }: Pick<Config, 'services'>) => {
     const gates = createGates({ config: { ...config, services }, gate, clock, onTrouble })
     return {
       routes: createRoutes(services),
-      own: createOwnPages({ services, origin, desk }),
+      own: createOwnPages({ services, origin, desk, logPages }),
       gates,
       authz: createAuthz(gates, callerOf),
     }
@@ -111,7 +114,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
   const serve = createServe({
     routes: () => current.routes,
-    own: (call, path) => current.own(call, path),
+    own: { owns: (path) => current.own.owns(path), answer: (call, path) => current.own.answer(call, path) },
     authz: { asked: (path) => current.authz.asked(path), reply: (req) => current.authz.reply(req) },
     origin,
     callerOf,

@@ -185,7 +185,7 @@ export const errors = {
   },
   LOG_ROLLED_BACK: {
     status: 503,
-    fix: 'Restore a newer backup, or copy the missing tiles from a mirror. If they are lost, begin another log: a new `log.origin`, key and database.',
+    fix: 'Restore a newer backup, or copy the missing tiles from a mirror. If they are lost, begin another log: a new `transparency.origin`, key and database.',
   },
   LOG_FORKED: {
     status: 503,

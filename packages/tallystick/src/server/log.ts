@@ -8,6 +8,7 @@
  */
 import { toHex, type Bytes } from '../core/bytes.ts'
 import * as Checkpoint from '../core/Checkpoint.ts'
+import { edgeOf, grow, rootOf, type Edge } from '../core/Edge.ts'
 import type { Signer, VerifyEd25519 } from '../core/ed25519.ts'
 import { TallyError } from '../core/errors.ts'
 import * as LogProof from '../core/LogProof.ts'
@@ -15,7 +16,6 @@ import * as Merkle from '../core/Merkle.ts'
 import * as Note from '../core/Note.ts'
 import * as Tile from '../core/Tile.ts'
 import type { LogCommit, LogGuard, LogHead, LogStore } from '../storage/LogStore.ts'
-import { edgeOf, grow, rootOf, type Edge } from './log/edge.ts'
 import { createReading } from './log/reading.ts'
 import { resourceOf, type Resource } from './log/resources.ts'
 

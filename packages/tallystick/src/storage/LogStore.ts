@@ -3,6 +3,7 @@
  * restored backup does not reach, how far it had signed.
  */
 import type { Bytes } from '../core/bytes.ts'
+import type { WrittenTile } from '../core/Edge.ts'
 
 export interface LogHead {
   readonly size: number
@@ -17,7 +18,7 @@ export interface LogCommit {
   readonly from: number
   readonly entries: readonly Bytes[]
   /** Every tile above level 0 that changed, and those of level 0 that became full. */
-  readonly tiles: readonly { readonly level: number; readonly index: number; readonly data: Bytes }[]
+  readonly tiles: readonly WrittenTile[]
   readonly checkpoint: string
 }
 

@@ -1,9 +1,9 @@
 /** Proofs from stored tiles. Inner nodes of a tile are hashed once and kept: they never change. */
+import type { Edge } from '../../core/Edge.ts'
 import { TallyError } from '../../core/errors.ts'
 import type { ReadNode } from '../../core/Merkle.ts'
 import * as Tile from '../../core/Tile.ts'
 import type { LogStore } from '../../storage/LogStore.ts'
-import type { Edge } from './edge.ts'
 
 /** Tiles that are kept at hand: up to 16 KiB each. */
 const MOST_TILES = 512

@@ -1,14 +1,20 @@
 /** The growing side of a tree: the tile of each level that is not full, and what is written when entries are added. */
-import { concat, type Bytes } from '../../core/bytes.ts'
-import * as Merkle from '../../core/Merkle.ts'
-import * as Tile from '../../core/Tile.ts'
-import type { LogCommit } from '../../storage/LogStore.ts'
+import { concat, type Bytes } from './bytes.ts'
+import * as Merkle from './Merkle.ts'
+import * as Tile from './Tile.ts'
 
 export interface Edge {
   size: number
   readonly levels: Tile.Nodes[]
 }
 
+export interface WrittenTile {
+  readonly level: number
+  readonly index: number
+  readonly data: Bytes
+}
+
+/** `tiles`: the one of each level that is not full, lowest first. Throws LOG_MALFORMED when they are not as wide as they must be. */
 export function edgeOf(size: number, tiles: readonly Bytes[]): Edge {
   const levels = Array.from({ length: Tile.MOST_LEVEL + 1 }, (_, level) => {
     const width = Tile.widthIn(size, { level, index: Math.floor(size / Tile.WIDTH ** (level + 1)) })
@@ -25,8 +31,8 @@ export const rootOf = ({ size, levels }: Edge): Bytes =>
   )
 
 /** Adds entries by their hashes; whoever could not write the tiles must throw the edge away. */
-export function grow(edge: Edge, leafHashes: readonly Bytes[]): LogCommit['tiles'] {
-  const full: { level: number; index: number; data: Bytes }[] = []
+export function grow(edge: Edge, leafHashes: readonly Bytes[]): readonly WrittenTile[] {
+  const full: WrittenTile[] = []
   const touched = new Set<number>()
 
   const add = (level: number, hash: Bytes): void => {
