@@ -56,7 +56,7 @@ const layers: Record<string, Layer> = {
     files: ['tallystick-ldk/src/'],
     imports: ['tallystick/core', 'tallystick/lightning', 'lightningdevkit', 'node:', '@noble/'],
   },
-  'feature gateway': { files: ['tallyd/src/gateway/'], imports: [...LIBRARY, ...BASE, 'node:'] },
+  'feature gateway': { files: ['tallyd/src/gateway/'], imports: [...LIBRARY, ...BASE, 'node:', '@opentelemetry/api'] },
   'feature wallet': { files: ['tallyd/src/wallet/'], imports: [...LIBRARY, ...BASE, 'node:'] },
   'feature operate': {
     files: ['tallyd/src/operate/'],

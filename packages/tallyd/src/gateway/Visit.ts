@@ -7,6 +7,7 @@ import type { Member, OpenKind } from './OpenSet.ts'
 import type { Bill } from './pricing/bill.ts'
 import type { Caller } from './proxies.ts'
 import type { Target } from './routes.ts'
+import type { RequestTrace } from './trace.ts'
 import type { Arrival } from './serve.ts'
 import type { Switching } from './Tunnel.ts'
 
@@ -46,6 +47,7 @@ export class Visit implements Member {
   bill: Bill | undefined
   settled: Settled | undefined
   upstreamMs: number | undefined
+  trace: RequestTrace | undefined
   /** Of an answer of ours. */
   bytes = 0
   readonly #clock: () => Date

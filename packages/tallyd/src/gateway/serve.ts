@@ -34,6 +34,7 @@ import { meteredSink } from './pricing/meteredSink.ts'
 import type { CallerOf } from './proxies.ts'
 import type { OwnAnswer, OwnPages } from './ownPages.ts'
 import type { Routes, Target } from './routes.ts'
+import type { Tracing } from './trace.ts'
 import type { Switching } from './Tunnel.ts'
 import { Visit, type Decision } from './Visit.ts'
 
@@ -84,6 +85,8 @@ export interface ServeOptions {
   readonly authz: Authz
   readonly clock: () => Date
   readonly log: ((entry: AccessEntry) => void) | undefined
+  /** undefined: nobody listens. */
+  readonly tracing: Tracing | undefined
   readonly onTrouble: (error: unknown) => void
   /** Whoever is under way is in here. */
   readonly members: Set<Member>
@@ -101,7 +104,7 @@ export interface Arrival {
 export type Serve = (req: Request, res: Response, arrival: Arrival) => void
 
 export function createServe(options: ServeOptions): Serve {
-  const { routes, origin, callerOf, gate, own, authz, clock, log, onTrouble, members, onOver } = options
+  const { routes, origin, callerOf, gate, own, authz, clock, log, tracing, onTrouble, members, onOver } = options
 
   function handle(visit: Visit): void {
     const { req } = visit
@@ -250,12 +253,14 @@ export function createServe(options: ServeOptions): Serve {
     const { report } = route.meter ?? {}
     // A body that is compressed says nothing to us.
     const sent = bill && report?.kind === 'body' ? { ...inbound, headers: uncoded(inbound.headers) } : inbound
-    const head = requestHead(sent, upstream, from)
+    const traced = visit.trace ? { ...sent, headers: visit.trace.asks(sent.headers) } : sent
+    const head = requestHead(traced, upstream, from)
     const onFailure = (error: TallyError): void => {
       visit.code = error.code
     }
     const asked = log && performance.now()
-    const onAnswer = (): void => {
+    const onAnswer = (status: number): void => {
+      visit.trace?.answered(status)
       if (asked !== undefined) visit.upstreamMs = performance.now() - asked
     }
     visit.exchange = new Exchange({
@@ -334,11 +339,16 @@ export function createServe(options: ServeOptions): Serve {
 
   return (req, res, arrival) => {
     const visit = new Visit(req, res, arrival, clock)
+    visit.trace = tracing?.begin(req.method!, callOf(req).header)
     members.add(visit)
-    const at = log && clock()
+    const at = log || visit.trace ? clock() : undefined
     const end = (): void => {
       members.delete(visit)
-      if (log) log(entry(visit, at!))
+      if (at) {
+        const line = entry(visit, at)
+        log?.(line)
+        visit.trace?.over(line)
+      }
       onOver(req, res)
     }
     res.once('close', () => {

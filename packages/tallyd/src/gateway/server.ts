@@ -18,6 +18,7 @@ import { createCallerOf } from './proxies.ts'
 import { createRoutes } from './routes.ts'
 import type { Request } from './client.ts'
 import { createSessions } from './sessions.ts'
+import { createTracing } from './trace.ts'
 import { createServe, type AccessEntry, type Admits, type Arrival } from './serve.ts'
 import { endTurn, isBusy, takeTurn } from './turns.ts'
 import { isWebSocket, responseOn } from './upgrade.ts'
@@ -121,6 +122,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     gate,
     clock,
     log,
+    tracing: createTracing(),
     onTrouble,
     members,
     onOver,
