@@ -12,6 +12,7 @@ import type { Io } from './Io.ts'
 import { createLog } from './log.ts'
 import type { Style } from './style.ts'
 import { printable } from './table.ts'
+import { notifySystemd } from './notify.ts'
 import { redact } from './redact.ts'
 import { seconds } from './time.ts'
 import { intOption } from './values.ts'
@@ -106,8 +107,12 @@ export async function serve(given: ServeOptions): Promise<ExitCode> {
   // Why a config was not taken is an event of its own.
   using _reloading = reread && io.onReload(() => void daemon.reload().catch(() => {}))
   // Asked to stop while starting: do not announce what is about to go.
-  if (stops === 0) await report.ready(daemon)
+  if (stops === 0) {
+    await report.ready(daemon)
+    await notifySystemd(env, 'ready')
+  }
   await first.promise
+  void notifySystemd(env, 'stopping')
   await report.stopping()
   void second.promise.then(() => daemon.cut())
   const cut = await daemon.stop()
