@@ -65,6 +65,9 @@ export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench
       uses: { ...inMemory, requests: await tokens(inMemory.child, '/uses'), status: 200 },
       durable: { ...onDisk, requests: await tokens(onDisk.child, '/uses'), status: 200 },
       reoffered: { ...inMemory, requests: [head('/fresh/1')], status: 402 },
+      // Real tokens with another preimage, so that all of the parsing is done and nothing is ever remembered.
+      forged: { ...inMemory, requests: pass.map(forged), status: 402 },
+      nonsense: { ...inMemory, requests: [head('/fresh/1', `L402 ${'x'.repeat(300)}`)], status: 402 },
     }
     type Name = keyof typeof variants
     const names = Object.keys(variants) as Name[]
@@ -100,6 +103,9 @@ export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench
         against('durable', 'L402 check and a durable meter (SQLite, synchronous=FULL)'),
         { name: 'free route through the proxy', value: rate('free') },
         { name: '402 challenges, invoice re-offered', value: rate('reoffered') },
+        against('reoffered', 'a flood without credentials', 0.5),
+        against('forged', 'a flood of forged credentials, 1000 in rotation', 0.5),
+        against('nonsense', 'a flood of nonsense in Authorization', 0.5),
         {
           name: '402 challenges, invoice minted each time (simulated node signs in JS)',
           value: `${Math.round(fresh)}/s`,
@@ -114,6 +120,10 @@ export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench
     rmSync(dir, { recursive: true, force: true })
   }
 }
+
+/** The last hex digit of the preimage, changed. */
+const forged = (text: string): string =>
+  text.replace(/([0-9a-f])\r\n\r\n$/, (_, digit: string) => `${digit === '0' ? '1' : '0'}\r\n\r\n`)
 
 /** Every request names a path of its own; each is another route to the one-open-invoice rule only if it is another client. */
 async function freshChallenges(port: number, milliseconds: number): Promise<number> {

@@ -16,7 +16,9 @@ import { createGateway } from '../packages/tallyd/src/gateway/server.ts'
 const [upstream, where] = process.argv.slice(2) as [string, string]
 const wallet = sim({ clock: () => new Date(), balance: sats(10n ** 15n) })
 const store = await storeAt(where)
-const gate = createGate({ key: Key.random(), store, lightning: wallet })
+// A thousand buyers ask before the first of them pays.
+const many = { count: 1_000_000, seconds: 60 }
+const gate = createGate({ key: Key.random(), store, lightning: wallet, invoices: { perClient: many, total: many } })
 const config = loadConfig(
   `
 listen: 127.0.0.1:0
