@@ -5,6 +5,7 @@ import { evidenceBench } from './evidence.ts'
 import { gatewayBench } from './gateway.ts'
 import { postgresBench } from './postgres.ts'
 import { proxyBench } from './proxy.ts'
+import { logBench } from './log.ts'
 import { print, type Bench } from './report.ts'
 import { verifyBench } from './verify.ts'
 
@@ -23,6 +24,7 @@ const benches: Record<string, (options: { quick: boolean }) => Promise<Bench>> =
   gateway: gatewayBench,
   postgres: postgresBench,
   embedded: embeddedBench,
+  log: logBench,
 }
 
 if (values.only !== undefined && !(values.only in benches)) {

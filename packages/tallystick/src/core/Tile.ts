@@ -112,17 +112,18 @@ export async function gather<T>(
           const nodes = known.get(path(tile))
           if (nodes) return nodes
           missing = tile
-          throw new MissingTile()
+          throw MISSING
         }),
       )
     } catch (error) {
-      if (!(error instanceof MissingTile) || !missing) throw error
+      if (error !== MISSING || !missing) throw error
       known.set(path(missing), await load(missing))
     }
   }
 }
 
-class MissingTile extends Error {}
+/** One for all: it is thrown for every tile, and its stack is of no interest. */
+const MISSING = new Error('a tile is not loaded yet')
 
 /** Entries with their lengths, as a bundle. */
 export function bundle(entries: readonly Bytes[]): Bytes {

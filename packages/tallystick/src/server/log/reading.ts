@@ -1,7 +1,7 @@
 /** Proofs from stored tiles. Inner nodes of a tile are hashed once and kept: they never change. */
 import type { Edge } from '../../core/Edge.ts'
 import { TallyError } from '../../core/errors.ts'
-import type { ReadNode } from '../../core/Merkle.ts'
+import { HASH_LENGTH, type ReadNode } from '../../core/Merkle.ts'
 import * as Tile from '../../core/Tile.ts'
 import type { LogStore } from '../../storage/LogStore.ts'
 
@@ -14,7 +14,18 @@ export interface Reading {
 }
 
 export function createReading(store: Pick<LogStore, 'tile'>, edge: () => Edge | undefined): Reading {
-  const kept = new Map<string, Tile.Nodes>()
+  // Loading is shared as well: a batch of entries asks for one tile together.
+  const kept = new Map<string, { readonly width: number; readonly nodes: Promise<Tile.Nodes> }>()
+
+  async function fetch({ level, index, width }: Tile.Tile): Promise<Tile.Nodes> {
+    const data = await store.tile(level as number, index)
+    if (!data || data.length < width * HASH_LENGTH)
+      throw new TallyError(
+        'LOG_DAMAGED',
+        `${Tile.path({ level, index, width })} is missing, or shorter than it was signed`,
+      )
+    return new Tile.Nodes(Tile.split(data, data.length / HASH_LENGTH))
+  }
 
   async function load(tile: Tile.Tile): Promise<Tile.Nodes> {
     const { level, index, width } = tile
@@ -22,18 +33,16 @@ export function createReading(store: Pick<LogStore, 'tile'>, edge: () => Edge | 
     if (own && own.hashes.length >= width) return own
     const key = `${level}/${index}`
     const known = kept.get(key)
-    if (known && known.hashes.length >= width) {
-      kept.delete(key)
-      kept.set(key, known)
-      return known
-    }
-    const data = await store.tile(level as number, index)
-    if (!data || data.length < width * 32)
-      throw new TallyError('LOG_DAMAGED', `${Tile.path(tile)} is missing, or shorter than it was signed`)
-    const nodes = new Tile.Nodes(Tile.split(data, data.length / 32))
-    kept.set(key, nodes)
+    kept.delete(key)
+    const wide = known && known.width >= width ? known : { width, nodes: fetch(tile) }
+    kept.set(key, wide)
     if (kept.size > MOST_TILES) kept.delete(kept.keys().next().value!)
-    return nodes
+    try {
+      return await wide.nodes
+    } catch (error) {
+      if (kept.get(key) === wide) kept.delete(key)
+      throw error
+    }
   }
 
   return { tree: (size, work) => Tile.gather(size, load, work) }
