@@ -1,4 +1,4 @@
-/** `npm run bench`: every figure the docs quote, paired in one run. `--quick` for CI, `--only NAME`, `--json`. */
+/** `npm run bench`: every figure the docs quote, paired in one run. `--quick` for CI, `--only NAME`, `--json`; `--only soak --minutes N`. */
 import { parseArgs } from 'node:util'
 import { embeddedBench } from './embedded.ts'
 import { evidenceBench } from './evidence.ts'
@@ -7,6 +7,7 @@ import { postgresBench } from './postgres.ts'
 import { proxyBench } from './proxy.ts'
 import { logBench } from './log.ts'
 import { print, type Bench } from './report.ts'
+import { soakBench } from './soak.ts'
 import { verifyBench } from './verify.ts'
 
 const { values } = parseArgs({
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '10' },
   },
 })
 
@@ -27,8 +29,11 @@ const benches: Record<string, (options: { quick: boolean }) => Promise<Bench>> =
   log: logBench,
 }
 
+// Takes its time, so it runs only when it is asked for.
+if (values.only === 'soak') benches['soak'] = () => soakBench({ minutes: Number(values.minutes) })
+
 if (values.only !== undefined && !(values.only in benches)) {
-  console.error(`unknown bench "${values.only}"; there are: ${Object.keys(benches).join(', ')}`)
+  console.error(`unknown bench "${values.only}"; there are: ${[...Object.keys(benches), 'soak'].join(', ')}`)
   process.exit(2)
 }
 
