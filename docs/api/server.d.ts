@@ -43,7 +43,7 @@ export interface Answer {
 }
 
 // server/gate.d.ts
-import { type Msat } from '../core/Amount.ts';
+import type { Msat } from '../core/Amount.ts';
 import type { Bytes } from '../core/bytes.ts';
 import * as Capability from '../core/Capability.ts';
 import { TallyError } from '../core/errors.ts';
@@ -526,6 +526,7 @@ export declare function firstEmpty(store: Pick<Store, 'used'>, charges: readonly
 export declare function customerOf(client: string): string;
 
 // server/answer.d.ts
+import { type Msat } from '../core/Amount.ts';
 import type { TallyError } from '../core/errors.ts';
 import type { Quote } from '../storage/Store.ts';
 import type { Answer, Call } from './Call.ts';
@@ -533,7 +534,7 @@ export declare function challengeAnswer(call: Call, quote: Quote, { error, payme
     error?: TallyError | undefined;
     payment?: string | undefined;
 }): Answer;
-export declare function priceOnlyAnswer(call: Call, sats: number, error?: TallyError): Answer;
+export declare function priceOnlyAnswer(call: Call, amount: Msat, error?: TallyError): Answer;
 export declare function problemAnswer(call: Pick<Call, 'method'>, error: TallyError): Answer;
 
 // server/protect.d.ts

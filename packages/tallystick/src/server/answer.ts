@@ -2,7 +2,7 @@
  * The gate's own answers: the 402 that every known client can read (field survey §3.1), and refusals as RFC 9457
  * problem details. Answers to credentials are never cached; strangers get the same words for every kind of bad token.
  */
-import { ceilSats } from '../core/Amount.ts'
+import { ceilSats, type Msat } from '../core/Amount.ts'
 import { toHex } from '../core/bytes.ts'
 import * as Challenge from '../core/Challenge.ts'
 import type { ErrorCode, TallyError } from '../core/errors.ts'
@@ -96,7 +96,8 @@ function problemType(call: Call, error: TallyError | undefined): string {
 }
 
 /** For HEAD and OPTIONS: says that a payment is needed without minting an invoice for what may be a link checker. */
-export function priceOnlyAnswer(call: Call, sats: number, error?: TallyError): Answer {
+export function priceOnlyAnswer(call: Call, amount: Msat, error?: TallyError): Answer {
+  const sats = ceilSats(amount)
   const body = {
     type: 'https://paymentauth.org/problems/payment-required',
     title: 'Payment Required',
@@ -108,7 +109,13 @@ export function priceOnlyAnswer(call: Call, sats: number, error?: TallyError): A
   }
   return {
     status: 402,
-    headers: [NO_STORE, ['Content-Type', PROBLEM]],
+    headers: [
+      NO_STORE,
+      ['Content-Type', PROBLEM],
+      // For HEAD, which has no body to say it in.
+      ['X-L402-Price-Sats', `${sats}`],
+      ['X-L402-Price-Msat', `${amount}`],
+    ],
     body: call.method === 'HEAD' ? '' : JSON.stringify(body),
   }
 }

@@ -277,6 +277,13 @@ test('HEAD and OPTIONS mint no invoice', async () => {
       answer.headers.some(([name]) => name === 'WWW-Authenticate'),
       false,
     )
+    assert.deepEqual(
+      answer.headers.filter(([name]) => name.startsWith('X-L402-Price')),
+      [
+        ['X-L402-Price-Sats', '10'],
+        ['X-L402-Price-Msat', '10000'],
+      ],
+    )
   }
   assert.equal(minted, 0)
   await gate[Symbol.asyncDispose]()

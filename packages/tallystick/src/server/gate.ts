@@ -7,7 +7,7 @@
  * before the predicates is cached, keyed by the whole credential text; time, path, evidence and meters are checked on every
  * request.
  */
-import { ceilSats, type Msat } from '../core/Amount.ts'
+import type { Msat } from '../core/Amount.ts'
 import type { Bytes } from '../core/bytes.ts'
 import * as Capability from '../core/Capability.ts'
 import { TallyError } from '../core/errors.ts'
@@ -245,7 +245,7 @@ export function createGate(options: GateOptions): Gate {
     try {
       const offer = asked.ask ? await prices.of(call, asked, { paid: false }) : asked
       if (call.mints === false || isProbe(call))
-        return { kind: 'challenge', answer: priceOnlyAnswer(call, ceilSats(invoiceAmount(offer)), error), error }
+        return { kind: 'challenge', answer: priceOnlyAnswer(call, invoiceAmount(offer), error), error }
       const trouble = recorder.trouble()
       if (trouble) throw trouble
       const quote = await quoter.quote(call.client, offer)
