@@ -34,6 +34,7 @@ export * as Note from './Note.ts';
 export * as Checkpoint from './Checkpoint.ts';
 export * as LogPolicy from './LogPolicy.ts';
 export * as AddCheckpoint from './AddCheckpoint.ts';
+export * as LogEvidence from './LogEvidence.ts';
 export * as LogProof from './LogProof.ts';
 export * as Proof from './Proof.ts';
 
@@ -1745,6 +1746,24 @@ export interface AddCheckpoint {
 export declare const MOST_HASHES = 63;
 export declare const format: ({ old, proof, checkpoint }: AddCheckpoint) => string;
 export declare function parse(text: string): AddCheckpoint;
+
+// core/LogEvidence.d.ts
+import { type Bytes } from './bytes.ts';
+import type { VerifyEd25519 } from './ed25519.ts';
+import * as LogPolicy from './LogPolicy.ts';
+import type { VerifierKey } from './Note.ts';
+type Options = {
+    readonly ed25519?: VerifyEd25519;
+};
+export declare function isFork(one: string, other: string, key: VerifierKey, options?: Options): boolean;
+export interface Missed {
+    readonly leafHash: Bytes;
+    readonly deadline: Date;
+    readonly checkpoint: string;
+    readonly leafHashes: readonly Bytes[];
+}
+export declare function isMissed({ leafHash, deadline, checkpoint: text, leafHashes }: Missed, policy: LogPolicy.LogPolicy, options?: Options): boolean;
+export {};
 
 // core/LogProof.d.ts
 import { type Bytes } from './bytes.ts';
