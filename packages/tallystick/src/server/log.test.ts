@@ -273,7 +273,7 @@ test('a disk that is full: the entries are refused by name, and the log goes on 
   await append(log, 0, 300)
   let full = true
   const commit = store.commit.bind(store)
-  // What SQLite does then is in test/crash/logDisk.test.ts; here it is what the log makes of it.
+  // What SQLite does then is in test/crash/storeDisk.test.ts; here it is what the log makes of it.
   store.commit = (build) =>
     full
       ? commit((head) => ({ ...build(head), tiles: [{ level: -1, index: 0, data: undefined as never }] }))
