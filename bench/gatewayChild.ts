@@ -1,6 +1,7 @@
 /**
  * The gateway in a process of its own, over a simulated node so that Lightning is not what is measured. `free` routes go
- * through the same proxy without the check. argv: upstream port, store (`memory`, a file or `postgres://…`). Tells its parent the port and
+ * through the same proxy without the check. argv: upstream port, store (`memory`, a file or `postgres://…`), and
+ * `trusted` if whoever asks is a proxy in front. Tells its parent the port and
  * answers {buy} with credentials.
  */
 import { Challenge, Credential, Key, sats } from 'tallystick/core'
@@ -13,7 +14,7 @@ import { loadConfig } from '../packages/tallyd/src/config.ts'
 import { poolOf } from '../test/support/postgres.ts'
 import { createGateway } from '../packages/tallyd/src/gateway/server.ts'
 
-const [upstream, where] = process.argv.slice(2) as [string, string]
+const [upstream, where, trusted] = process.argv.slice(2) as [string, string, string?]
 const wallet = sim({ clock: () => new Date(), balance: sats(10n ** 15n) })
 const store = await storeAt(where)
 // A thousand buyers ask before the first of them pays.
@@ -23,6 +24,7 @@ const config = loadConfig(
   `
 listen: 127.0.0.1:0
 lightning: sim
+${trusted === undefined ? '' : 'trusted_proxies: [127.0.0.1/32]'}
 services:
   bench:
     upstream: http://127.0.0.1:${upstream}

@@ -11,6 +11,8 @@ export interface Load {
   readonly milliseconds: number
   /** Whole request heads, sent in rotation. */
   readonly requests: readonly string[]
+  /** So many in all, sent when they are due and not when the one before is answered. Without it as fast as they are. */
+  readonly perSecond?: number
   /** Answers with another status are counted as errors. */
   readonly status: number
 }
@@ -54,7 +56,11 @@ async function run(load: Load): Promise<Rate> {
   const tally = { errors: 0, next: 0 }
   const started = performance.now()
   const deadline = started + load.milliseconds
-  await Promise.all(Array.from({ length: load.connections }, () => connection(load, deadline, latencies, tally)))
+  await Promise.all(
+    Array.from({ length: load.connections }, (_, i) =>
+      connection({ load, deadline, latencies, tally, first: started + (i * 1000) / (load.perSecond ?? Infinity) }),
+    ),
+  )
   const seconds = (performance.now() - started) / 1000
   latencies.sort((a, b) => a - b)
   const at = (share: number): number => latencies[Math.floor((latencies.length - 1) * share)] ?? Number.NaN
@@ -67,23 +73,36 @@ async function run(load: Load): Promise<Rate> {
   }
 }
 
-function connection(
-  load: Load,
-  deadline: number,
-  latencies: number[],
-  tally: { errors: number; next: number },
-): Promise<void> {
+function connection(options: {
+  readonly load: Load
+  readonly deadline: number
+  readonly latencies: number[]
+  readonly tally: { errors: number; next: number }
+  /** When its first request is due. */
+  readonly first: number
+}): Promise<void> {
+  const { load, deadline, latencies, tally } = options
+  const every = load.perSecond === undefined ? 0 : (load.connections * 1000) / load.perSecond
   return new Promise((resolve, reject) => {
     const socket = net.connect(load.port, '127.0.0.1')
     let buffered = ''
     let sentAt = 0
+    let due = options.first
     socket.setNoDelay(true).setEncoding('latin1')
+    function next(): void {
+      if (every === 0) return send()
+      const wait = due - performance.now()
+      if (wait > 0) setTimeout(send, wait)
+      else send()
+    }
     function send(): void {
-      sentAt = performance.now()
+      // A request that had to wait for the answer before it was late, and its client waited, too.
+      sentAt = every === 0 ? performance.now() : Math.min(due, performance.now())
+      due += every
       if (sentAt > deadline) return void socket.end(resolve)
       socket.write(load.requests[tally.next++ % load.requests.length]!)
     }
-    socket.on('connect', send)
+    socket.on('connect', next)
     socket.on('error', reject)
     socket.on('data', (chunk: string) => {
       buffered += chunk
@@ -94,7 +113,7 @@ function connection(
       if (!buffered.startsWith(`HTTP/1.1 ${load.status}`)) tally.errors++
       latencies.push(performance.now() - sentAt)
       buffered = ''
-      send()
+      next()
     })
   })
 }

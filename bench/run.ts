@@ -1,5 +1,6 @@
 /** `npm run bench`: every figure the docs quote, paired in one run. `--quick` for CI, `--only NAME`, `--json`; `--only soak --minutes N`. */
 import { parseArgs } from 'node:util'
+import { authzBench } from './authz.ts'
 import { embeddedBench } from './embedded.ts'
 import { evidenceBench } from './evidence.ts'
 import { gatewayBench } from './gateway.ts'
@@ -25,6 +26,7 @@ const benches: Record<string, (options: { quick: boolean }) => Promise<Bench>> =
   proxy: proxyBench,
   gateway: gatewayBench,
   postgres: postgresBench,
+  authz: authzBench,
   embedded: embeddedBench,
   log: logBench,
 }

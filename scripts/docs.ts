@@ -1,14 +1,16 @@
 /**
  * `npm run docs [-- --check]`: everything in docs/ that is made from code, so that it cannot drift from it.
- * errors.md from the error table, config.md from the schema of tally.yaml, cli.md from the commands, api/*.d.ts from the
- * public declarations.
+ * errors.md from the error table, config.md from the schema of tally.yaml, cli.md from the commands, forward-auth/ from its
+ * tally.yaml, api/*.d.ts from the public declarations.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { errors } from 'tallystick/core'
 import { commands } from '../packages/tallyd/src/cli/commands.ts'
+import { snippetOf } from '../packages/tallyd/src/cli/gatewaySnippet.ts'
 import { commandHelp, programHelp } from '../packages/tallyd/src/cli/help.ts'
+import { loadConfig } from '../packages/tallyd/src/config.ts'
 import { configDocument } from '../packages/tallyd/src/config/document.ts'
 import { bin, root, run } from './steps.ts'
 
@@ -95,11 +97,30 @@ export function cliDocument(): string {
   ].join('\n')
 }
 
+/** What `tally gateway snippet` makes of the tally.yaml beside it. */
+export function snippetDocuments(): Generated {
+  const folder = 'docs/forward-auth'
+  const config = loadConfig(readFileSync(join(root, folder, 'tally.yaml'), 'utf8'), 'tally.yaml')
+  const app = 'http://127.0.0.1:8123'
+  const names = {
+    nginx: 'tally.conf',
+    caddy: 'Caddyfile',
+    haproxy: 'haproxy.cfg',
+    'haproxy-lua': 'tally.lua',
+    traefik: 'traefik.yaml',
+    envoy: 'envoy.yaml',
+  }
+  return new Map(
+    Object.entries(names).map(([proxy, name]) => [`${folder}/${name}`, snippetOf(proxy, config, { service: [], app })]),
+  )
+}
+
 export function generate(): Generated {
   return new Map([
     ['docs/errors.md', errorsDocument()],
     ['docs/config.md', configDocument()],
     ['docs/cli.md', cliDocument()],
+    ...snippetDocuments(),
     ...apiDocuments(),
   ])
 }

@@ -10,7 +10,7 @@ import { commands } from '../packages/tallyd/src/cli/commands.ts'
 import { globalOptions } from '../packages/tallyd/src/cli/Command.ts'
 import { configDocument } from '../packages/tallyd/src/config/document.ts'
 import { Caveat } from 'tallystick/core'
-import { cliDocument } from '../scripts/docs.ts'
+import { cliDocument, snippetDocuments } from '../scripts/docs.ts'
 import { bin, root, run } from '../scripts/steps.ts'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -157,6 +157,10 @@ test('every invariant of SECURITY.md names a test that exists', () => {
 test('docs/config.md is the schema, docs/cli.md the help', () => {
   assert.equal(read('docs/config.md'), configDocument(), 'run `npm run docs`')
   assert.equal(read('docs/cli.md'), cliDocument(), 'run `npm run docs`')
+})
+
+test('docs/forward-auth/ is what `tally gateway snippet` writes', () => {
+  for (const [path, text] of snippetDocuments()) assert.equal(read(path), text, 'run `npm run docs`')
 })
 
 test('docs/caveats.md spells every caveat there is, and each as it is parsed', () => {

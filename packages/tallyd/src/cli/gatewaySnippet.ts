@@ -51,21 +51,27 @@ the Lua it names. The address that the proxy asks from has to be in \`trusted_pr
     ['tally gateway snippet caddy --service home --app http://127.0.0.1:8123', 'for one'],
   ],
   async run({ io, options, args }) {
-    const [proxy] = args
-    const known = Object.keys(writers).join(', ')
-    if (proxy === undefined) throw usage(`expected a proxy: ${known}`)
-    if (!Object.hasOwn(writers, proxy)) throw usage(`no proxy ${JSON.stringify(proxy)}; there are ${known}`)
-    const gates = gatesOf(await readConfig(io, options.config), options)
-    if (proxy === 'envoy') checkEnvoy(gates)
-    await io.stdout.write(writers[proxy]!(gates))
+    await io.stdout.write(snippetOf(args[0], await readConfig(io, options.config), options))
     return exits.OK.code
   },
 })
 
-function gatesOf(
-  config: Config,
-  { service: wanted, app }: { readonly service: readonly string[]; readonly app: string | undefined },
-): readonly Gate[] {
+interface Chosen {
+  readonly service: readonly string[]
+  readonly app: string | undefined
+}
+
+/** Throws USAGE for what cannot be written. */
+export function snippetOf(proxy: string | undefined, config: Config, chosen: Chosen): string {
+  const known = Object.keys(writers).join(', ')
+  if (proxy === undefined) throw usage(`expected a proxy: ${known}`)
+  if (!Object.hasOwn(writers, proxy)) throw usage(`no proxy ${JSON.stringify(proxy)}; there are ${known}`)
+  const gates = gatesOf(config, chosen)
+  if (proxy === 'envoy') checkEnvoy(gates)
+  return writers[proxy]!(gates)
+}
+
+function gatesOf(config: Config, { service: wanted, app }: Chosen): readonly Gate[] {
   const unknown = wanted.find((name) => !config.services.some((service) => service.name === name))
   if (unknown !== undefined) throw usage(`no service ${JSON.stringify(unknown)} in the config`)
   const chosen = config.services.filter(({ name, upstream }) => (wanted.length > 0 ? wanted.includes(name) : !upstream))
