@@ -131,12 +131,12 @@ function read(message: Uint8Array): Omit<Reply, 'grpc'> {
 const named = ({ headers }: Reply, name: string): string[] =>
   headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value)
 
-test('402 with both challenges and the body, paid, then OK with who it is and what to take off', async () => {
+test('402 with every challenge and the body, paid, then OK with who it is and what to take off', async () => {
   await using at = await place()
   const asked = await at.ask('GET', '/one/a?x=1')
   assert.deepEqual([asked.grpc, asked.status], ['0', 402])
   const challenges = named(asked, 'www-authenticate')
-  assert.equal(challenges.length, 2)
+  assert.equal(challenges.length, 3)
   const [{ scheme, macaroon, invoice }] = Challenge.parse(challenges) as [Challenge.Challenge]
   assert.equal((JSON.parse(asked.body) as { macaroon: string }).macaroon, macaroon)
   const payment = await at.wallet.pay({ bolt11: invoice, maxFee: sats(0) })
@@ -187,7 +187,7 @@ test('refusals keep their status, and a node that is down is 503 and no error th
 test('a gRPC client behind Envoy finds the words it knows a challenge by', async () => {
   await using at = await place()
   const asked = await at.ask('POST', '/one/a', { 'content-type': 'application/grpc' })
-  assert.deepEqual([asked.status, asked.body, named(asked, 'www-authenticate').length], [402, 'payment required', 2])
+  assert.deepEqual([asked.status, asked.body, named(asked, 'www-authenticate').length], [402, 'payment required', 3])
 })
 
 test('who is not trusted, what is not Envoy and what is no message are refused as gRPC has it', async () => {

@@ -209,9 +209,10 @@ const rows: Readonly<Record<string, (at: World) => Promise<void>>> = {
 function assertChallenge(answer: string): void {
   assert.equal(statusOf(answer), 402)
   const lines = headersOf(answer, 'www-authenticate')
-  assert.equal(lines.length, 2)
+  assert.equal(lines.length, 3)
   assert.match(lines[0]!, /^LSAT macaroon="[^"]+", invoice="lnbcrt/)
   assert.match(lines[1]!, /^L402 macaroon="[^"]+", invoice="lnbcrt[^"]+", version="0", token="/)
+  assert.match(lines[2]!, /^Payment id="/)
   assert.deepEqual(headersOf(answer, 'cache-control'), ['no-store'])
   assert.deepEqual(headersOf(answer, 'content-type'), ['application/problem+json'])
   const { macaroon, status } = problemOf(answer)

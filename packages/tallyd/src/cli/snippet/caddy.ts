@@ -20,7 +20,7 @@ const site = ({ name, origin, app, gateway }: Gate): readonly string[] => [
   `\t\t\turi /authz/forward/${name}`,
   `\t\t\tcopy_headers ${IDENTITY_HEADERS.join(' ')}`,
   '\t\t}',
-  '\t\t@l402 header_regexp Authorization (?i)(^|[\\s,])(L402|LSAT)\\s',
+  '\t\t@l402 header_regexp Authorization (?i)(^|[\\s,])(L402|LSAT|Payment)\\s',
   '\t\trequest_header @l402 -Authorization',
   ...CREDENTIAL_HEADERS.map((header) => `\t\trequest_header -${header}`),
   `\t\treverse_proxy ${isSecure(app) ? `https://${addressOf(app)}` : addressOf(app)} {`,

@@ -87,6 +87,7 @@ const EXT_AUTHZ = 'envoy.filters.http.ext_authz'
 
 /** Sent with the question: what the gateway looks at, and what it refuses to see. */
 const ASKED = [
+  'accept-payment',
   'authorization',
   ...CREDENTIAL_HEADERS.map((header) => header.toLowerCase()),
   'content-digest',

@@ -40,7 +40,7 @@ const backend = ({ name, app, gateway }: Gate): readonly string[] => [
   '    http-request set-header X-Forwarded-Proto http unless { ssl_fc }',
   `    http-request lua.tally ${gateway} ${name}`,
   '    http-request deny deny_status 503 unless { var(txn.tally) -m str allowed }',
-  '    http-request del-header Authorization if { req.hdr(Authorization) -m reg -i (^|[\\s,])(L402|LSAT)\\s }',
+  '    http-request del-header Authorization if { req.hdr(Authorization) -m reg -i (^|[\\s,])(L402|LSAT|Payment)\\s }',
   ...CREDENTIAL_HEADERS.map((header) => `    http-request del-header ${header}`),
   `    server app ${addressOf(app)}${isSecure(app) ? ` ssl verify required ca-file @system-ca sni str(${app.hostname})` : ''}`,
 ]

@@ -13,7 +13,7 @@ export function nginx(gates: readonly Gate[]): string {
     '# A credential of ours is for the gateway, any other Authorization for the application.',
     'map $http_authorization $tally_authorization {',
     '    default $http_authorization;',
-    '    "~*(^|[\\s,])(L402|LSAT)\\s" "";',
+    '    "~*(^|[\\s,])(L402|LSAT|Payment)\\s" "";',
     '}',
     'map $http_upgrade $tally_connection {',
     '    default upgrade;',
