@@ -372,9 +372,25 @@ export declare const errors: {
         readonly status: 502;
         readonly fix: 'The upstream sent a response that is not valid HTTP/1.1; nothing was charged.';
     };
-    readonly UPSTREAM_TIMEOUT: {
+    readonly UPSTREAM_DOWN: {
+        readonly status: 503;
+        readonly fix: 'Wait as many seconds as `retry-after` says; nothing was charged.';
+    };
+    readonly UPSTREAM_CONNECT_TIMEOUT: {
+        readonly status: 504;
+        readonly fix: 'The upstream took no connection in time; nothing was charged.';
+    };
+    readonly UPSTREAM_FIRST_BYTE_TIMEOUT: {
         readonly status: 504;
         readonly fix: 'The upstream did not answer in time; nothing was charged.';
+    };
+    readonly UPSTREAM_IDLE_TIMEOUT: {
+        readonly status: 504;
+        readonly fix: 'The upstream fell silent in the middle; nothing was charged.';
+    };
+    readonly UPSTREAM_TOTAL_TIMEOUT: {
+        readonly status: 504;
+        readonly fix: 'The upstream was not done in time; nothing was charged.';
     };
     readonly PROXY_UNTRUSTED: {
         readonly status: 404;

@@ -344,7 +344,7 @@ test('a gate that fails is a 500, and somebody is told', async () => {
 test('a client that never reads its responses is cut, also when the upstream has long been done', async () => {
   const body = 'x'.repeat(60_000)
   await using upstream = await upstreamOf((_, res) => void res.end(body))
-  await using gateway = await rig(upstream.port, { timeout: 0.5 })
+  await using gateway = await rig(upstream.port, { timeouts: { idle: 0.5 } })
   using client = dial(gateway.port)
   client.socket.pause()
   // Every response fits in one read, so the upstream never waits; in the end the client's side is full.

@@ -5,8 +5,13 @@
 import net from 'node:net'
 import type { Grant, TallyError } from 'tallystick/core'
 import type { Admission, Call, Offer } from 'tallystick/server'
-import { loadConfig } from '../../packages/tallyd/src/config.ts'
-import { createGateway, type AccessEntry, type Gateway } from '../../packages/tallyd/src/gateway/server.ts'
+import { loadConfig, type Timeouts } from '../../packages/tallyd/src/config.ts'
+import {
+  createGateway,
+  type AccessEntry,
+  type Gateway,
+  type UpstreamState,
+} from '../../packages/tallyd/src/gateway/server.ts'
 
 /** How long a test waits for what must come; reached only when it fails. */
 const PATIENCE = 5000
@@ -219,17 +224,27 @@ export interface Rig extends AsyncDisposable {
 
 export interface RigOptions {
   /** Seconds, or parts of one. */
-  readonly timeout?: number
+  readonly timeouts?: Partial<Timeouts>
   readonly origin?: string
   /** Of tally.yaml, without the indentation of what is in it. */
   readonly yaml?: string
+  /** Further lines of the service, indented by four. */
+  readonly service?: string
   readonly clock?: () => Date
+  readonly onUpstream?: (state: UpstreamState) => void
 }
 
 /** A gateway in front of `upstreamPort`: `/paid/**` costs 10 sat, everything else is free. */
 export async function rig(
   upstreamPort: number,
-  { timeout = 60, origin = `http://127.0.0.1:${upstreamPort}`, yaml = '', clock }: RigOptions = {},
+  {
+    timeouts,
+    origin = `http://127.0.0.1:${upstreamPort}`,
+    yaml = '',
+    service: more = '',
+    clock,
+    onUpstream,
+  }: RigOptions = {},
 ): Promise<Rig> {
   const { services, ...config } = loadConfig(
     `listen: 127.0.0.1:0
@@ -238,7 +253,7 @@ ${yaml}
 services:
   a:
     upstream: ${origin}
-    routes:
+${more}    routes:
       GET,POST,PUT,DELETE /paid/**: 10 sat
       GET,POST,PUT,DELETE,OPTIONS,PATCH /**: free
 `,
@@ -249,10 +264,14 @@ services:
   const trouble: unknown[] = []
   const waiting = new Set<() => void>()
   const gateway = createGateway({
-    config: { ...config, services: services.map((service) => ({ ...service, timeout })) },
+    config: {
+      ...config,
+      services: services.map((service) => ({ ...service, timeouts: { ...service.timeouts, ...timeouts } })),
+    },
     gate,
     ...(clock && { clock }),
     onTrouble: (error) => trouble.push(error),
+    ...(onUpstream && { onUpstream }),
     log: (entry) => {
       log.push(entry)
       for (const check of waiting) check()

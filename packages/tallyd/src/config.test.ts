@@ -41,10 +41,10 @@ test('the example says what it seems to say', () => {
   assert.deepEqual(config.lightning, { kind: 'embedded' })
   assert.equal(config.key, undefined)
   assert.deepEqual(
-    config.services.map(({ name, upstream, timeout }) => [name, upstream?.origin, timeout]),
+    config.services.map(({ name, upstreams, timeouts }) => [name, upstreams.map(({ origin }) => origin), timeouts]),
     [
-      ['qr', 'http://127.0.0.1:3000', 30],
-      ['search', 'https://search.example.com', 60],
+      ['qr', ['http://127.0.0.1:3000'], { connect: 5, firstByte: 30, idle: 60, total: undefined }],
+      ['search', ['https://search.example.com'], { connect: 5, firstByte: 60, idle: 60, total: undefined }],
     ],
   )
   const offers = config.services.flatMap(({ routes }) =>
@@ -256,7 +256,12 @@ test('every key of the schema is in the page about it', () => {
   const page = configDocument()
   const rows = page.split('\n').filter((line) => line.startsWith('| `'))
   assert.ok(rows.length >= 17 && rows.every((row) => /^\| `[^`]+` \| [^|]* \| \S.* \|$/.test(row)), page)
-  for (const key of ['listen', 'services.NAME.timeout', 'services.NAME.routes.ROUTE.budget'])
+  for (const key of [
+    'listen',
+    'services.NAME.timeouts.first_byte',
+    'services.NAME.tls.ca',
+    'services.NAME.routes.ROUTE.budget',
+  ])
     assert.ok(page.includes(`| \`${key}\` |`), key)
 })
 
@@ -330,7 +335,7 @@ test('any value under any key: only TallyError comes out', () => {
     { maxKeys: 3 },
   )
   const service = fc.record(
-    { upstream: scalar, routes: fc.oneof(scalar, routes), timeout: scalar },
+    { upstream: scalar, routes: fc.oneof(scalar, routes), timeouts: scalar, health: scalar, tls: scalar },
     { requiredKeys: [] },
   )
   const services = fc.dictionary(fc.constantFrom('a', '1', 'constructor', 'A'), service, { maxKeys: 2 })
@@ -502,4 +507,58 @@ test('what does not go together in a price is said', () => {
     ['{ price: 1 sat, rate: 0/min }', /rate: expected how often/],
   ] as const)
     assert.match(mistakes(route), expected, route)
+})
+
+test('what is behind a service: several upstreams, limits of time, health and trust', () => {
+  const at = (...lines: string[]): string =>
+    `lightning: sim\nservices:\n  a:\n${lines.map((line) => `    ${line}\n`).join('')}    routes: { GET /**: free }\n`
+  const { upstreams, timeouts, health, tls } = loadConfig(
+    at(
+      'upstream: [https://a.example, "https://[::1]:8443"]',
+      'timeouts: { connect: 1s, idle: 2m, total: 1h }',
+      'health: { path: /healthz?deep=1 }',
+      'tls: { ca: ca.pem, server_name: api.internal, cert: /etc/c.pem, key: ../k.pem }',
+    ),
+    '/srv/tally.yaml',
+  ).services[0]!
+  assert.deepEqual(
+    upstreams.map(({ host, port, secure, authority }) => [host, port, secure, authority]),
+    [
+      ['a.example', 443, true, 'a.example'],
+      ['::1', 8443, true, '[::1]:8443'],
+    ],
+  )
+  assert.deepEqual(timeouts, { connect: 1, firstByte: 60, idle: 120, total: 3600 })
+  assert.deepEqual(health, { path: '/healthz?deep=1', every: 5 })
+  assert.deepEqual(tls, {
+    ca: resolve('/srv/ca.pem'),
+    serverName: 'api.internal',
+    cert: resolve('/etc/c.pem'),
+    key: resolve('/k.pem'),
+  })
+
+  const one = 'upstream: http://a'
+  const table: [lines: string[], wrong: RegExp][] = [
+    [['upstream: []'], /^t:4:15 upstream: expected an origin .* list/],
+    [['upstream: [http://a, 1]'], /upstream: expected an origin .* list/],
+    [['upstream: [http://a, http://b/path]'], /without a path/],
+    [['upstream: [http://a, "http://a:80/"]'], /each upstream once/],
+    [[one, 'timeout: 5s'], /^t:5:5 timeout: unknown key; did you mean `timeouts`\?$/],
+    [[one, 'timeouts: { firstbyte: 5s }'], /^t:5:17 firstbyte: unknown key; did you mean `first_byte`\?$/],
+    [[one, 'timeouts: { total: 25h }'], /total: expected a day or less/],
+    [[one, 'timeouts: 5s'], /timeouts: expected a map of keys/],
+    [[one, 'health: { every: 5s }'], /path: is missing; expected a path/],
+    [[one, 'health: { path: healthz }'], /path: expected a path like/],
+    [[one, 'health: { path: "/a b" }'], /path: expected a path like/],
+    [[one, 'tls: { ca: x }'], /^t:5:10 tls: expected only `https` upstreams beside it$/],
+    [['upstream: [https://a, http://b]', 'tls: { ca: x }'], /only `https`/],
+    [['upstream: https://a', 'tls: { cert: x }'], /cert: expected `cert` and `key`, or neither/],
+    [['upstream: https://a', 'tls: { server_name: 10.0.0.1 }'], /server_name: expected a name/],
+    [
+      ['upstream: https://a', 'tls: { insecure: true }'],
+      /insecure: unknown key; the keys here are ca, server_name, cert, key/,
+    ],
+  ]
+  for (const [lines, wrong] of table)
+    assert.throws(() => loadConfig(at(...lines), 't'), { code: 'CONFIG_INVALID', message: wrong }, lines.join())
 })

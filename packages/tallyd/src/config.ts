@@ -9,13 +9,13 @@ import { logConfigOf, type LogConfig } from './config/log.ts'
 import { keyMistakes, mistakesOf } from './config/mistakes.ts'
 import { schema } from './config/schema.ts'
 import { misplaced } from './config/gates.ts'
-import { servicesOf, unmintable, unreachable, type Service } from './config/services.ts'
+import { clear, servicesOf, unmintable, unreachable, type Service } from './config/services.ts'
 import { readSource, type Mistake } from './config/source.ts'
 import { isLoopback, type Listen, type SecretRef, type StoreRef } from './config/values.ts'
 
 export { readSecret } from './config/secret.ts'
 export { isLoopback } from './config/values.ts'
-export type { MeterSpec, PriceSource, Route, Service } from './config/services.ts'
+export type { HealthCheck, MeterSpec, PriceSource, Route, Service, Timeouts, UpstreamTls } from './config/services.ts'
 export type { Listen, PostgresRef, SecretRef, StoreRef, Upstream } from './config/values.ts'
 export type { LogConfig } from './config/log.ts'
 
@@ -62,7 +62,12 @@ export function loadConfig(text: string, filename: string): Config {
   const dead = unreachable(services, source)
   const { trusted_proxies: trustedProxies, ...rest } = parsed.data
   const { listen, origin, tls, lightning, key, store, grpc, invoices, admin, drain, log } = rest
-  const wrong = [...dead, ...unmintable(services, source), ...misplaced(services, { origin, source })]
+  const wrong = [
+    ...dead,
+    ...clear(services, source),
+    ...unmintable(services, source),
+    ...misplaced(services, { origin, source }),
+  ]
   if (origin === undefined && !isLoopback(listen.host)) wrong.push(source.mistake(['listen'], UNNAMED))
   if (store?.kind === 'postgres' && !key) wrong.push(source.mistake(['store'], KEYLESS))
   if (admin && admin.listen.port !== 0 && admin.listen.port === listen.port)

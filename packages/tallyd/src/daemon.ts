@@ -22,7 +22,7 @@ import { startUpstream, type Upstream } from './demo/upstream.ts'
 import { withPrices } from './gateway/pricing/hook.ts'
 import { shadowNotices } from './gateway/pricing/notices.ts'
 import { createGrpcServer } from './gateway/grpc/server.ts'
-import { createGateway, type AccessEntry, type Gateway, type OpenKind } from './gateway/server.ts'
+import { createGateway, type AccessEntry, type Gateway, type OpenKind, type UpstreamState } from './gateway/server.ts'
 import { answerAdmin, type AdminParts } from './operate/answers.ts'
 import { createHealth, type Health } from './operate/health.ts'
 import { serveAdmin } from './operate/listener.ts'
@@ -280,6 +280,7 @@ async function listen(
         onEvent({ type: 'request', entry })
       },
       onTrouble: (error) => onEvent({ type: 'trouble', error }),
+      onUpstream: (state) => onEvent({ type: 'notice', text: aboutUpstream(state) }),
     })
     const { url } = await gateway.listen()
     return { gateway, url }
@@ -304,15 +305,19 @@ async function listenToEnvoy(
   parts.use(server)
 }
 
+function aboutUpstream({ service, origin, up, reason }: UpstreamState): string {
+  return up ? `${service}: ${origin} is back` : `${service}: ${origin} is out: ${reason}`
+}
+
 async function startDemoUpstream({ services }: Config): Promise<Upstream> {
-  return await onFreePort(services[0]!.upstream!.port, { demo: true }, (port) => startUpstream({ port }))
+  return await onFreePort(services[0]!.upstreams[0]!.port, { demo: true }, (port) => startUpstream({ port }))
 }
 
 function redirect(services: Config['services'], { url }: Upstream): Config['services'] {
   const { host, port, origin } = new URL(url)
   return services.map((service) => ({
     ...service,
-    upstream: { ...service.upstream!, origin, port: Number(port), authority: host },
+    upstreams: service.upstreams.map((upstream) => ({ ...upstream, origin, port: Number(port), authority: host })),
   }))
 }
 

@@ -88,9 +88,9 @@ function summary(config: Config): object {
     state,
     store: storeOf(config),
     lightning: lightning.kind,
-    services: services.map(({ name, upstream, routes }) => ({
+    services: services.map(({ name, upstreams, routes }) => ({
       name,
-      ...(upstream && { upstream: upstream.origin }),
+      ...(upstreams.length > 0 && { upstreams: upstreams.map(({ origin }) => origin) }),
       routes: routes.map(route),
     })),
   }

@@ -74,15 +74,17 @@ export function snippetOf(proxy: string | undefined, config: Config, chosen: Cho
 function gatesOf(config: Config, { service: wanted, app }: Chosen): readonly Gate[] {
   const unknown = wanted.find((name) => !config.services.some((service) => service.name === name))
   if (unknown !== undefined) throw usage(`no service ${JSON.stringify(unknown)} in the config`)
-  const chosen = config.services.filter(({ name, upstream }) => (wanted.length > 0 ? wanted.includes(name) : !upstream))
+  const chosen = config.services.filter(({ name, upstreams }) =>
+    wanted.length > 0 ? wanted.includes(name) : upstreams.length === 0,
+  )
   if (chosen.length === 0) throw usage('no service is without `upstream`; say with --service which one is asked about')
   if (config.listen.port === 0) throw usage('`listen` has no port that a proxy could be told')
-  return chosen.map(({ name, origin = config.origin, upstream }) => {
+  return chosen.map(({ name, origin = config.origin, upstreams }) => {
     if (origin === undefined) throw usage(`${name} has no \`origin\`, and a proxy has to know its name`)
     return {
       name,
       origin: new URL(origin),
-      app: appUrl(app ?? upstream?.origin ?? DEFAULT_APP),
+      app: appUrl(app ?? upstreams[0]?.origin ?? DEFAULT_APP),
       gateway: reachable(config.listen),
       grpc: config.grpc && reachable(config.grpc),
     }

@@ -165,9 +165,10 @@ function textLine(event: DaemonEvent, style: Style): string | undefined {
     case 'trouble':
       return style.bad(`trouble: ${printable(describeTrouble(event.error))}`)
     case 'request': {
-      const { method, route, status, ms, decision, code } = event.entry
+      const { method, route, status, ms, decision, code, cause } = event.entry
+      const why = code ? ` ${code}${cause ? ` (${printable(cause)})` : ''}` : ''
       const what = route || `${method} (no route)`
-      return style.dim(`${status} ${what} · ${decision}${code ? ` ${code}` : ''} · ${ms.toFixed(1)} ms`)
+      return style.dim(`${status} ${what} · ${decision}${why} · ${ms.toFixed(1)} ms`)
     }
   }
 }

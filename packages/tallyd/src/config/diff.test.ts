@@ -13,11 +13,11 @@ const config = (routes: string, { head = HEAD, more = '' } = {}): Config =>
 test('says what is new, gone and otherwise, by route', () => {
   const before = config('      GET /a: 10 sat\n      GET /b: free\n      GET /c: 1 sat\n')
   const after = config('      GET /a: { price: 12 sat, uses: 2 }\n      GET /d: free\n      GET /c: free\n', {
-    more: '    timeout: 5s\n',
+    more: '    timeouts: { idle: 5s }\n',
   })
   assert.deepEqual(diffConfig(before, after), {
     changes: [
-      '~ qr: timeout 60 → 5',
+      '~ qr: timeouts.idle 60 → 5',
       '~ qr GET /a: price 10 sat → 12 sat',
       '~ qr GET /a: mode {"kind":"uses","uses":1} → {"kind":"uses","uses":2}',
       '+ qr GET /d: free',

@@ -80,8 +80,12 @@ const priceOf = ({ offer }: Route): string => (offer ? Amount.format(offer.price
 
 type Fields = Readonly<Record<string, unknown>>
 
-const plain = ({ name: _name, routes: _routes, upstream, ...rest }: Service): Fields => ({
-  upstream: upstream && 'origin' in upstream ? upstream.origin : upstream,
+const plain = ({ name: _name, routes: _routes, upstreams, timeouts, ...rest }: Service): Fields => ({
+  upstream: upstreams.map(({ origin }) => origin).join(', ') || undefined,
+  'timeouts.connect': timeouts.connect,
+  'timeouts.first_byte': timeouts.firstByte,
+  'timeouts.idle': timeouts.idle,
+  'timeouts.total': timeouts.total,
   ...rest,
 })
 const plainRoute = ({ key: _key, pattern: _pattern, verbs: _verbs, offer: _offer, ...rest }: Route): Fields => rest

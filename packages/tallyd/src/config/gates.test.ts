@@ -14,11 +14,11 @@ function mistakesOf(text: string): string[] {
   }
 }
 
-test('a service without upstream is a gate, and has to know its name', () => {
+test('a service without upstreams is a gate, and has to know its name', () => {
   const gate = 'services:\n  home:\n    routes: { GET /x: free }\n'
   assert.match(mistakesOf(gate).join(), /a gate without `upstream` needs an `origin`/)
   const named = loadConfig(file(`origin: https://a.example\n${gate}`), 'tally.yaml')
-  assert.equal(named.services[0]!.upstream, undefined)
+  assert.deepEqual(named.services[0]!.upstreams, [])
   assert.equal(named.services[0]!.sealedBodies, 'refuse')
   const own = gate.replace('    routes', '    origin: https://ha.example\n    sealed_bodies: accept\n    routes')
   assert.deepEqual(

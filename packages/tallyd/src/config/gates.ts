@@ -9,8 +9,8 @@ export function misplaced(
   { origin: ours, source }: { readonly origin: string | undefined; readonly source: Source },
 ): readonly Mistake[] {
   const own = ['/authz/**', ...services.map(({ name }) => `/challenge/${name}`)].map((path) => PathPattern.parse(path))
-  return services.flatMap(({ name, upstream, origin = ours, routes }) => {
-    if (!upstream) {
+  return services.flatMap(({ name, upstreams, origin = ours, routes }) => {
+    if (upstreams.length === 0) {
       const unnamed = origin === undefined ? [source.mistake(['services', name], UNNAMED, { of: 'key' })] : []
       const metered = routes.filter(({ meter }) => meter)
       return [...unnamed, ...metered.map(({ key }) => source.mistake(['services', name, 'routes', key], UNSEEN))]

@@ -7,8 +7,9 @@ import { Amount, msats, Network, TallyError, type Msat } from 'tallystick/core'
 import * as z from 'zod'
 import { parsePer, parseReport } from './report.ts'
 import { parseLogOrigin } from './log.ts'
+import { duration, text, timeout } from './text.ts'
+import { health, timeouts, tls as upstreamTls, upstream } from './upstream.ts'
 import {
-  parseDuration,
   parseGrant,
   parseHeaderName,
   parseHook,
@@ -19,22 +20,8 @@ import {
   parseSize,
   parsePostgres,
   parseStore,
-  parseUpstream,
   parseWait,
 } from './values.ts'
-
-/** A text in one of our small languages. `expected` is said of anything that is not text. */
-function text<T>(expected: string, read: (text: string) => T) {
-  return z.string({ error: expected }).transform((value, context): T => {
-    try {
-      return read(value)
-    } catch (error) {
-      if (!TallyError.is(error)) throw error
-      context.issues.push({ code: 'custom', input: undefined, message: error.message })
-      return z.NEVER
-    }
-  })
-}
 
 const AMOUNT = 'expected an amount like "10 sat"'
 
@@ -60,10 +47,6 @@ function isAmount(value: bigint): boolean {
     return false
   }
 }
-
-const duration = text('expected a duration like "30s", "5m", "1h" or "30d"', parseDuration)
-const DAY = 86_400
-const timeout = duration.refine((seconds) => seconds <= DAY, { error: 'expected a day or less' })
 
 const GRANTS = 'expected a list of caveats like [rate=10/60, net=client]'
 
@@ -219,11 +202,12 @@ const some = (what: string) => ({
 })
 
 const service = z.strictObject({
-  upstream: text('expected an origin like "http://127.0.0.1:3000"', parseUpstream)
+  upstream: upstream
     .optional()
     .describe(
-      'Where allowed requests go: `http://host:port` or `https://host`, without a path. Certificates are verified. Without ' +
-        'it the service is a gate for a proxy of yours (docs/forward-auth.md).',
+      'Where allowed requests go: `http://host:port` or `https://host`, without a path, or a list of such. Certificates are ' +
+        'verified. Of a list, the one with the fewest requests under way is asked. Without it the service is a gate for a ' +
+        'proxy of yours (docs/forward-auth.md).',
     ),
   origin: text('expected an origin like "https://api.example.com"', parseOrigin)
     .optional()
@@ -256,9 +240,11 @@ const service = z.strictObject({
       '`seal`: only requests that were sealed one by one. `key`: and whose token is bound to a key. Holds for every token at ' +
         'once, and clients that cannot do it are refused after they paid.',
     ),
-  timeout: timeout
-    .prefault('60s')
-    .describe('How long the upstream may be silent: until the first byte of its response, and between any two.'),
+  timeouts: timeouts.prefault({}),
+  health: health
+    .optional()
+    .describe('Ask upstreams whether they are well. Without it, one that cannot be reached is out for a while.'),
+  tls: upstreamTls.optional().describe('For upstreams with `https`.'),
   max_body: text('expected a size like "10 MiB"', parseSize)
     .optional()
     .describe('The longest body a request may have, such as `10 MiB`. Without it any: bodies are passed on, not kept.'),
@@ -451,10 +437,11 @@ export type ParsedService = Parsed['services'][string]
 export type ParsedRoute = ParsedService['routes'][string]
 
 const maps: Readonly<Record<string, z.ZodObject>> = { invoices, admin, drain, log, transparency }
+const inService = { timeouts, health, tls: upstreamTls } as const
 
 /** The keys that the map at this path may have. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  const [top, , , , ...under] = path
+  const [top, , in_, , ...under] = path
   if (top === 'tls') return Object.keys(tls.shape)
   if (top === 'store') return Object.keys(postgres.shape)
   const inRoute = under.join('.')
@@ -465,12 +452,14 @@ export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
         ? schema
         : path.length === 2
           ? service
-          : inRoute === 'price'
-            ? asked
-            : inRoute === 'price.metered'
-              ? metered
-              : inRoute === 'free'
-                ? free
-                : priced
+          : path.length === 3 && String(in_) in inService
+            ? inService[in_ as keyof typeof inService]
+            : inRoute === 'price'
+              ? asked
+              : inRoute === 'price.metered'
+                ? metered
+                : inRoute === 'free'
+                  ? free
+                  : priced
   return Object.keys(map.shape)
 }

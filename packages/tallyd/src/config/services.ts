@@ -3,23 +3,50 @@ import { resolve } from 'node:path'
 import { Capability, Key, PathPattern, TallyError, type Msat } from 'tallystick/core'
 import { mintedCaveats, type Mode, type Offer, type Rate } from 'tallystick/server'
 import type { PerUnits, Report } from './report.ts'
-import type { Parsed, ParsedRoute } from './schema.ts'
+import type { Parsed, ParsedRoute, ParsedService } from './schema.ts'
 import type { Mistake, Source } from './source.ts'
 import { parseRouteKey, type Upstream } from './values.ts'
 
 export interface Service {
   readonly name: string
-  /** undefined: only proxies ask about it. */
-  readonly upstream: Upstream | undefined
+  /** None: only proxies ask about it. */
+  readonly upstreams: readonly Upstream[]
   /** How clients know it behind a proxy, where that is not the origin of the file. */
   readonly origin: string | undefined
   /** Whether a sealed request may have a body where we do not see it. */
   readonly sealedBodies: 'refuse' | 'accept'
-  /** Seconds the upstream may be silent. */
-  readonly timeout: number
+  readonly timeouts: Timeouts
+  readonly health: HealthCheck | undefined
+  readonly tls: UpstreamTls | undefined
   /** Bytes a body may have; undefined: any number. */
   readonly maxBody: number | undefined
   readonly routes: readonly Route[]
+}
+
+/** In seconds. */
+export interface Timeouts {
+  /** Until a connection stands, TLS included. */
+  readonly connect: number
+  /** From the end of the request to the head of the response. */
+  readonly firstByte: number
+  /** Without a byte in either direction, in the request and in the response. */
+  readonly idle: number
+  /** From the request to the last byte of the response. */
+  readonly total: number | undefined
+}
+
+export interface HealthCheck {
+  readonly path: string
+  /** Seconds. */
+  readonly every: number
+}
+
+/** Absolute paths of PEM files. Nothing has been opened yet. */
+export interface UpstreamTls {
+  readonly ca?: string
+  readonly serverName?: string
+  readonly cert?: string
+  readonly key?: string
 }
 
 export interface Route {
@@ -62,7 +89,9 @@ export function servicesOf(parsed: Parsed, source: Source, base: string): readon
       upstream,
       origin,
       sealed_bodies: sealedBodies,
-      timeout,
+      timeouts,
+      health,
+      tls,
       max_body: maxBody,
       expires,
       routes,
@@ -94,16 +123,35 @@ export function servicesOf(parsed: Parsed, source: Source, base: string): readon
       }
       return { key, verbs, pattern, offer, ...how, ...rate }
     }
+    const { connect, first_byte: firstByte, idle, total } = timeouts
     return {
       name,
-      upstream,
+      upstreams: upstream ?? [],
       origin,
       sealedBodies,
-      timeout,
       maxBody,
+      timeouts: { connect, firstByte, idle, total },
+      health,
+      tls: tls && filesOf(tls, base),
       routes: source.keys(['services', name, 'routes']).map(routeOf),
     }
   })
+}
+
+function filesOf({ ca, server_name, cert, key }: NonNullable<ParsedService['tls']>, base: string): UpstreamTls {
+  return {
+    ...(ca !== undefined && { ca: resolve(base, ca) }),
+    ...(server_name !== undefined && { serverName: server_name }),
+    ...(cert !== undefined && { cert: resolve(base, cert) }),
+    ...(key !== undefined && { key: resolve(base, key) }),
+  }
+}
+
+/** Keys for TLS where there is none: the upstream would be asked in the clear, which is not what somebody had in mind. */
+export function clear(services: readonly Service[], source: Source): readonly Mistake[] {
+  return services
+    .filter(({ tls, upstreams }) => tls && !upstreams.every(({ secure }) => secure))
+    .map(({ name }) => source.mistake(['services', name, 'tls'], 'expected only `https` upstreams beside it'))
 }
 
 type Terms = Exclude<ParsedRoute, 'free' | bigint>
@@ -167,7 +215,7 @@ export function unreachable(services: readonly Service[], source: Source): reado
   const proxied: Route[] = []
   for (const service of services) {
     // Proxies name the gate they ask about; requests to the gateway itself try all services in turn.
-    const earlier = service.upstream ? proxied : []
+    const earlier = service.upstreams.length > 0 ? proxied : []
     for (const route of service.routes) {
       const covered = route.verbs.every((verb) => {
         const patterns = earlier.filter(({ verbs }) => verbs.includes(verb)).map(({ pattern }) => pattern)

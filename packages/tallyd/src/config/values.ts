@@ -163,6 +163,20 @@ export function parseUpstream(text: string): Upstream {
   }
 }
 
+/** What a health check asks for: a path that is sent as it stands. */
+export function parseProbePath(text: string): string {
+  if (!/^\/[!-"$-~]*$/.test(text)) throw expected('a path like "/healthz"')
+  return text
+}
+
+/** A name for SNI, which an address cannot be. */
+export function parseServerName(text: string): string {
+  const label = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+  if (text.length > 253 || /^[0-9.]+$/.test(text) || !new RegExp(`^${label}(?:\\.${label})*$`).test(text))
+    throw expected('a name like "api.internal"')
+  return text
+}
+
 /** How clients know this gateway: `https://api.example.com`. */
 export function parseOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined

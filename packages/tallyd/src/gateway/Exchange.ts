@@ -9,24 +9,26 @@
 import { TallyError, type Bytes } from 'tallystick/core'
 import { sendAnswer } from 'tallystick/node'
 import { problemAnswer } from 'tallystick/server'
+import type { Timeouts, Upstream } from '../config.ts'
 import { BodyCheck, tooLarge } from './body.ts'
 import type { Request, Response } from './client.ts'
 import { discardBody } from './discard.ts'
 import type { Inbound } from './inbound.ts'
 import type { OpenKind } from './OpenSet.ts'
+import { Stopwatch } from './stopwatch.ts'
 import { trailerLines } from './trailers.ts'
 import { switchingHead, Tunnel, type Switching } from './Tunnel.ts'
+import type { Backend, Backends } from './upstream/backends.ts'
 import type { Connection, Sink } from './upstream/Connection.ts'
 import type { ResponseHead } from './upstream/head.ts'
-import type { Pool } from './upstream/pool.ts'
 
 export interface ExchangeOptions {
   readonly req: Request
   readonly res: Response
-  readonly pool: Pool
+  readonly backends: Backends
   readonly inbound: Inbound
-  /** The request head for the upstream. */
-  readonly head: string
+  /** The request head for an upstream. */
+  readonly head: (upstream: Upstream) => string
   /** The client waits for a 100 before it sends its body. */
   readonly waits: boolean
   /** The whole body, when somebody had to look into it first. */
@@ -39,8 +41,7 @@ export interface ExchangeOptions {
   readonly sealed: Bytes.Bytes | undefined
   /** Headers of ours for the response: name, value, name, value. */
   readonly extra: readonly string[]
-  /** Milliseconds the upstream may be silent. */
-  readonly timeout: number
+  readonly timeouts: Timeouts
   /** Never rejects. Awaited before the client hears of the failure, so that it can try again at once. */
   readonly release: () => Promise<void>
   /** Somebody who has to see the response first. */
@@ -51,11 +52,11 @@ export interface ExchangeOptions {
   readonly onFailure: (error: TallyError) => void
 }
 
-/** Repeating one of these does not do anything twice (RFC 9110 §9.2.2), so a stale connection may be replaced. */
+/** Repeating one of these does not do anything twice (RFC 9110 §9.2.2), so another connection may be tried. */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 /** An upstream that does not know `Expect` never answers it; the client's body is asked for after this long. */
 const CONTINUE_AFTER = 1000
-/** The share of the timeout for which a client may keep the upstream waiting and still not be the reason of a failure. */
+/** The share of a timeout for which a client may keep the upstream waiting and still not be the reason of a failure. */
 const SLOW = 0.1
 /** Until the response begins, a body may take this many seconds, and one more for every so many bytes. */
 const PATIENCE = 20
@@ -73,6 +74,9 @@ export class Exchange implements Sink {
   #tunnel: Tunnel | undefined
   readonly #options: ExchangeOptions
   #connection: Connection | undefined
+  #backend: Backend | undefined
+  /** Those that could not be reached. */
+  #tried: Backend[] | undefined
   #repeatable: boolean
   /** The client's body has been written to the upstream. */
   #sent: boolean
@@ -87,17 +91,24 @@ export class Exchange implements Sink {
   /** Events that wait until a charge has been given back. */
   #held: (() => void)[] | undefined
   #continue: NodeJS.Timeout | undefined
+  #total: NodeJS.Timeout | undefined
+  /** How long the client was what was waited for. Kept where `total` needs it. */
+  readonly #waiting: Stopwatch | undefined
 
   constructor(options: ExchangeOptions) {
     this.#options = options
     const { method, body } = options.inbound
     this.#sent = body === 'none'
     this.#repeatable = this.#sent && REPEATABLE.has(method)
+    if (options.timeouts.total !== undefined) this.#waiting = new Stopwatch()
   }
 
   begin(): void {
+    const { total } = this.#options.timeouts
+    if (total !== undefined) this.#total = setTimeout(() => this.#onTotal(total), total * 1000)
     this.#connect({ fresh: false })
-    if (this.#sent) return
+    if (this.#sent || this.#over || this.#held) return
+    this.#waiting?.start()
     this.#sendBody()
     if (this.#options.waits) this.#continue = setTimeout(() => this.#sayContinue(), CONTINUE_AFTER)
   }
@@ -201,7 +212,7 @@ export class Exchange implements Sink {
       res.end(last)
     }
     // What we still hold for a client that does not read is held for as long as an upstream may be silent.
-    if (res.writableLength > 0) req.socket.setTimeout(this.#options.timeout)
+    if (res.writableLength > 0) req.socket.setTimeout(this.#options.timeouts.idle * 1000)
     if (!this.#sent) discardBody(req)
   }
 
@@ -212,7 +223,9 @@ export class Exchange implements Sink {
 
   onDrain(): void {
     this.#choked = false
-    if (!this.#sent && !this.#over) this.#options.req.resume()
+    if (this.#sent || this.#over) return
+    this.#waiting?.start()
+    this.#options.req.resume()
   }
 
   onFail(error: TallyError): void {
@@ -221,9 +234,7 @@ export class Exchange implements Sink {
       this.#held.push(() => this.onFail(error))
       return
     }
-    const connection = this.#connection!
-    if (this.#repeatable && connection.reused && !connection.answered && error.code === 'UPSTREAM_UNREACHABLE')
-      return this.#connect({ fresh: true })
+    if (this.#retried(error)) return
     if (this.#isClients(error))
       this.#fail(
         new TallyError('REQUEST_TIMEOUT', 'the client stopped in the middle of the exchange', { cause: error }),
@@ -231,12 +242,63 @@ export class Exchange implements Sink {
     else this.#afterRelease(() => this.#fail(error))
   }
 
-  #connect(options: { fresh: boolean }): void {
-    const { pool, inbound, head, switching } = this.#options
-    this.#connection = pool.take({ unrepeatable: !this.#repeatable, ...options })
+  /**
+   * Only what may be repeated is, and only if it cannot have been answered: the connection was a kept one that turned out
+   * to be closed, or never came about.
+   */
+  #retried(error: TallyError): boolean {
+    const connection = this.#connection
+    if (!connection || !this.#repeatable || connection.answered) return false
+    if (connection.reused) {
+      if (error.code !== 'UPSTREAM_UNREACHABLE') return false
+    } else {
+      if (connection.connected) return false
+      ;(this.#tried ??= []).push(this.#backend!)
+    }
+    return this.#connect({ fresh: true }, error)
+  }
+
+  /** False: there is nobody to ask but those in `#tried`, the last of which failed with `before`. */
+  #connect(options: { fresh: boolean }, before?: TallyError): boolean {
+    const { backends, inbound, head, switching } = this.#options
+    const backend = backends.pick(this.#tried)
+    if (backend === undefined) {
+      if (before) return false
+      const error = new TallyError('UPSTREAM_DOWN', 'no upstream of this service can be reached', {
+        cause: new Error(
+          backends
+            .states()
+            .map(({ reason }) => reason)
+            .join('; '),
+        ),
+        details: { retryAfter: backends.retryAfter },
+      })
+      this.#afterRelease(() => this.#fail(error))
+      return false
+    }
+    this.#backend = backend
+    this.#connection = backend.pool.take({ unrepeatable: !this.#repeatable, ...options })
     const sink = this.#options.between?.(this) ?? this
-    const upgrades = switching !== undefined
-    this.#connection.begin(sink, { method: inbound.method, head, whole: this.#sent, upgrades })
+    this.#connection.begin(sink, {
+      method: inbound.method,
+      head: head(backend.upstream),
+      whole: this.#sent,
+      upgrades: switching !== undefined,
+    })
+    return true
+  }
+
+  #onTotal(seconds: number): void {
+    // Without a connection the response is here, and only our own books are waited for.
+    if (this.#over || !this.#connection) return
+    this.#connection.destroy()
+    const cause = new Error(`${this.#backend?.upstream.origin}: not done within ${seconds} s (timeouts.total)`)
+    this.onFail(
+      new TallyError('UPSTREAM_TOTAL_TIMEOUT', 'the upstream: not done in time', {
+        cause,
+        details: { timeout: 'total' },
+      }),
+    )
   }
 
   #sendBody(): void {
@@ -252,12 +314,14 @@ export class Exchange implements Sink {
       const next = check ? check.push(chunk) : chunk
       if (next === undefined || write(next)) return
       this.#choked = true
+      this.#waiting?.stop()
       req.pause()
     }
     const end = (): void => {
       if (this.#over || !req.complete) return
       if (check && !this.#endChecked(check, write)) return
       this.#sent = true
+      this.#waiting?.stop()
       connection.finish(chunked ? `0\r\n${trailerLines(req.rawTrailers)}\r\n` : undefined)
     }
     if (whole) {
@@ -301,18 +365,22 @@ export class Exchange implements Sink {
     this.#full = true
     this.#connection?.pause()
     const since = performance.now()
+    this.#waiting?.start()
     this.#options.res.once('drain', () => {
       this.#full = false
-      if (performance.now() - since > this.#options.timeout * SLOW) this.#slow = true
+      this.#waiting?.stop()
+      if (performance.now() - since > this.#options.timeouts.idle * 1000 * SLOW) this.#slow = true
       if (!this.#over) this.#connection?.resume()
     })
   }
 
   /** Whether the client, not the upstream, is what was waited for. */
   #isClients(error: TallyError): boolean {
-    const { res } = this.#options
+    const { res, timeouts } = this.#options
+    // Little by little is slow, too.
+    if (error.code === 'UPSTREAM_TOTAL_TIMEOUT' && this.#waiting!.elapsed > timeouts.total! * 1000 * SLOW) return true
     if (res.headersSent) return this.#full || this.#slow
-    return error.code === 'UPSTREAM_TIMEOUT' && !this.#sent && !this.#choked
+    return error.code === 'UPSTREAM_IDLE_TIMEOUT' && !this.#sent && !this.#choked
   }
 
   #fail(error: TallyError): void {
@@ -343,6 +411,7 @@ export class Exchange implements Sink {
   #finish(): void {
     this.#over = true
     clearTimeout(this.#continue)
+    clearTimeout(this.#total)
   }
 }
 

@@ -39,6 +39,8 @@ export class Visit implements Member {
   /** The body, when a caveat made us read it. */
   body: Buffer | undefined
   code: string | undefined
+  /** Which upstream failed, and how: for operators. */
+  cause: string | undefined
   /** In shadow mode: what would have been answered. */
   would: string | undefined
   /** Headers of ours for the response, whoever makes it: name, value, name, value. */

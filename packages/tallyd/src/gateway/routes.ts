@@ -1,14 +1,13 @@
 /** Which route a request means: services in order, their routes in order, the first match wins. */
 import { PathPattern } from 'tallystick/core'
-import type { Route, Service, Upstream } from '../config.ts'
+import type { Route, Service } from '../config.ts'
 import { limitsOf, type Limit } from './pricing/limits.ts'
-import { createPool, type Pool } from './upstream/pool.ts'
+import { createBackends, type Backends, type UpstreamState } from './upstream/backends.ts'
 
 export interface Target {
   readonly service: Service
   readonly route: Route
-  readonly upstream: Upstream
-  readonly pool: Pool
+  readonly backends: Backends
   readonly limit: Limit | undefined
 }
 
@@ -17,23 +16,25 @@ export interface Routes {
   find(method: string, path: string): Target | undefined
   /** The methods that have a route for this path. */
   verbsAt(path: string): readonly string[]
+  /** Of every upstream, as it is now. Dials nobody. */
+  upstreams(): readonly UpstreamState[]
   close(): void
 }
 
-export function createRoutes(services: readonly Service[]): Routes {
-  const pools: Pool[] = []
+/** Throws CONFIG_INVALID when a file that a service names cannot be read. */
+export function createRoutes(services: readonly Service[], onUpstream: (state: UpstreamState) => void): Routes {
+  const all: Backends[] = []
   const limitOf = limitsOf(services)
   const byMethod = new Map<string, Target[]>()
   for (const service of services) {
-    const { upstream } = service
     // Only proxies ask about it.
-    if (!upstream) continue
-    const pool = createPool({ upstream, timeout: service.timeout * 1000 })
-    pools.push(pool)
+    if (service.upstreams.length === 0) continue
+    const backends = createBackends(service, onUpstream)
+    all.push(backends)
     for (const route of service.routes)
       for (const verb of route.verbs) {
         const targets = byMethod.get(verb)
-        const target = { service, route, upstream, pool, limit: limitOf(service, route) }
+        const target = { service, route, backends, limit: limitOf(service, route) }
         if (targets) targets.push(target)
         else byMethod.set(verb, [target])
       }
@@ -48,8 +49,9 @@ export function createRoutes(services: readonly Service[]): Routes {
       const matches = ({ route }: Target): boolean => PathPattern.matches(route.pattern, path)
       return [...byMethod].filter(([, targets]) => targets.some(matches)).map(([verb]) => verb)
     },
+    upstreams: () => all.flatMap((backends) => backends.states()),
     close() {
-      for (const pool of pools) pool.close()
+      for (const backends of all) backends.close()
     },
   }
 }

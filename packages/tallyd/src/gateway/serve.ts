@@ -15,7 +15,7 @@ import {
   type Settled,
   type Would,
 } from 'tallystick/server'
-import type { Route } from '../config.ts'
+import type { Route, Upstream } from '../config.ts'
 import { authorityOf } from './authority.ts'
 import { BodyCheck, contentTypeOf, readBody, tooLarge } from './body.ts'
 import type { Request, Response } from './client.ts'
@@ -68,6 +68,8 @@ export interface AccessEntry {
   /** Of a metered call whose usage was reported in time: what it took, and what it came to beyond what the balance had. */
   readonly chargedMsat?: string
   readonly shortMsat?: string
+  /** Which upstream failed, and how: for operators, never for clients. */
+  readonly cause?: string
   /** The client went away before it had its response. */
   readonly aborted?: true
 }
@@ -243,7 +245,7 @@ export function createServe(options: ServeOptions): Serve {
   function forward(
     visit: Visit,
     inbound: Inbound,
-    { service, route, upstream, pool }: Target,
+    { service, route, backends }: Target,
     { release, sealed }: { release: () => Promise<void>; sealed: Bytes.Bytes | undefined },
   ): void {
     const { req, res, body: whole, bill, caller, requestId, switching } = visit
@@ -254,9 +256,10 @@ export function createServe(options: ServeOptions): Serve {
     // A body that is compressed says nothing to us.
     const sent = bill && report?.kind === 'body' ? { ...inbound, headers: uncoded(inbound.headers) } : inbound
     const traced = visit.trace ? { ...sent, headers: visit.trace.asks(sent.headers) } : sent
-    const head = requestHead(traced, upstream, from)
+    const head = (upstream: Upstream): string => requestHead(traced, upstream, from)
     const onFailure = (error: TallyError): void => {
       visit.code = error.code
+      if (error.cause instanceof Error) visit.cause = error.cause.message
     }
     const asked = log && performance.now()
     const onAnswer = (status: number): void => {
@@ -266,7 +269,7 @@ export function createServe(options: ServeOptions): Serve {
     visit.exchange = new Exchange({
       req,
       res,
-      pool,
+      backends,
       inbound,
       head,
       waits,
@@ -275,7 +278,7 @@ export function createServe(options: ServeOptions): Serve {
       largest: service.maxBody ?? Infinity,
       sealed,
       extra: visit.extra,
-      timeout: service.timeout * 1000,
+      timeouts: service.timeouts,
       release,
       onAnswer,
       onFailure,
@@ -317,7 +320,8 @@ export function createServe(options: ServeOptions): Serve {
   }
 
   function entry(visit: Visit, at: Date): AccessEntry {
-    const { req, res, target, page, asked, exchange, decision, code, would, settled, requestId, upstreamMs } = visit
+    const { req, res, target, page, asked, exchange, decision, code, cause } = visit
+    const { would, settled, requestId, upstreamMs } = visit
     return {
       at,
       id: requestId,
@@ -330,6 +334,7 @@ export function createServe(options: ServeOptions): Serve {
       decision,
       ...(upstreamMs !== undefined && { upstreamMs: Math.round(upstreamMs * 1000) / 1000 }),
       ...(code !== undefined && { code }),
+      ...(cause !== undefined && { cause }),
       ...(would !== undefined && { would }),
       ...(settled?.left !== undefined && { chargedMsat: `${settled.charged}` }),
       ...(settled && settled.short > 0n && { shortMsat: `${settled.short}` }),

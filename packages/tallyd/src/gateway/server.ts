@@ -22,9 +22,11 @@ import { createTracing } from './trace.ts'
 import { createServe, type AccessEntry, type Admits, type Arrival } from './serve.ts'
 import { endTurn, isBusy, takeTurn } from './turns.ts'
 import { isWebSocket, responseOn } from './upgrade.ts'
+import type { UpstreamState } from './upstream/backends.ts'
 
 export type { Open, OpenKind, OpenSet } from './OpenSet.ts'
 export type { AccessEntry, Admits, Decision } from './serve.ts'
+export type { UpstreamState } from './upstream/backends.ts'
 
 export interface GatewayOptions {
   readonly config: Pick<Config, 'listen' | 'origin' | 'services' | 'tls' | 'trustedProxies'>
@@ -38,6 +40,8 @@ export interface GatewayOptions {
   readonly log?: (entry: AccessEntry) => void
   /** What no client can be told: a bug, or a charge that could not be given back. */
   readonly onTrouble?: (error: unknown) => void
+  /** One of several upstreams, or one with health checks, is out, or back. */
+  readonly onUpstream?: (state: UpstreamState) => void
 }
 
 export interface Gateway extends AsyncDisposable {
@@ -45,9 +49,11 @@ export interface Gateway extends AsyncDisposable {
   listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }>
   /**
    * Requests that come from now on go by these services; those under way finish by what they began with. Neither waits for
-   * the other.
+   * the other. Throws CONFIG_INVALID when a file that a service names cannot be read, and then nothing has changed.
    */
   reload(config: Pick<Config, 'services'>): void
+  /** Of every upstream, as it is now. Dials nobody. */
+  upstreams(): readonly UpstreamState[]
   /** Still serves whoever comes, and ends each connection with its next response: clients that reconnect find others. */
   drain(): void
   /**
@@ -91,12 +97,13 @@ const SECURE = {
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { config, gate, desk, logPages, log, clock = () => new Date(), onTrouble = () => {} } = options
+  const { onUpstream = () => {} } = options
   const { origin, tls, trustedProxies } = config
   const callerOf = createCallerOf(trustedProxies)
   const snapshotOf = ({ services }: Pick<Config, 'services'>) => {
     const gates = createGates({ config: { ...config, services }, gate, clock, onTrouble })
     return {
-      routes: createRoutes(services),
+      routes: createRoutes(services, onUpstream),
       own: createOwnPages({ services, origin, desk, logPages }),
       gates,
       authz: createAuthz(gates, callerOf),
@@ -227,6 +234,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     renewCertificate() {
       if (tls) secure?.setSecureContext({ ...SECURE, ...readCertificate(tls) })
     },
+    upstreams: () => current.routes.upstreams(),
     drain,
     close,
     open,

@@ -273,7 +273,11 @@ export const errors = {
     status: 502,
     fix: 'The upstream sent a response that is not valid HTTP/1.1; nothing was charged.',
   },
-  UPSTREAM_TIMEOUT: { status: 504, fix: 'The upstream did not answer in time; nothing was charged.' },
+  UPSTREAM_DOWN: { status: 503, fix: 'Wait as many seconds as `retry-after` says; nothing was charged.' },
+  UPSTREAM_CONNECT_TIMEOUT: { status: 504, fix: 'The upstream took no connection in time; nothing was charged.' },
+  UPSTREAM_FIRST_BYTE_TIMEOUT: { status: 504, fix: 'The upstream did not answer in time; nothing was charged.' },
+  UPSTREAM_IDLE_TIMEOUT: { status: 504, fix: 'The upstream fell silent in the middle; nothing was charged.' },
+  UPSTREAM_TOTAL_TIMEOUT: { status: 504, fix: 'The upstream was not done in time; nothing was charged.' },
   PROXY_UNTRUSTED: {
     status: 404,
     fix: 'Add the address of your proxy to `trusted_proxies` in tally.yaml.',

@@ -1,14 +1,17 @@
 /**
  * One connection to an upstream: a socket, the strict parser behind it, and at most one request at a time. It tells
  * whoever holds it what happens, once each; a connection that errs, speaks out of turn or is left half-read is cut.
+ *
+ * What clients are told does not say who the upstream is. The `cause` of every failure does, for the log.
  */
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { TallyError } from 'tallystick/core'
-import type { Upstream } from '../../config.ts'
+import { TallyError, type ErrorCode } from 'tallystick/core'
+import type { Timeouts, Upstream } from '../../config.ts'
 import { lease, whenWritten, type Lease } from '../memory.ts'
 import { invalid, type ResponseHead } from './head.ts'
 import { createParser, type ResponseEvents, type ResponseParser } from './parser.ts'
+import { reasonOf, tlsOptions, type Trust } from './tls.ts'
 
 /** Who is waiting for the response. */
 export interface Sink extends Omit<ResponseEvents, 'onData'> {
@@ -18,24 +21,36 @@ export interface Sink extends Omit<ResponseEvents, 'onData'> {
   onWait(): void
   /** The upstream takes more of the request body. */
   onDrain(): void
-  /** The last event: UPSTREAM_UNREACHABLE, UPSTREAM_INVALID or UPSTREAM_TIMEOUT. */
+  /** The last event: UPSTREAM_UNREACHABLE, UPSTREAM_INVALID, or one of the UPSTREAM_…_TIMEOUT. */
   onFail(error: TallyError): void
 }
 
-export interface ConnectionOptions {
+/** Where, and on which conditions. The same for all connections of a pool. */
+export interface Line {
   readonly upstream: Upstream
-  /** Milliseconds without a byte in either direction while a request is under way. */
-  readonly timeout: number
+  /** For `https`. */
+  readonly trust: Trust | undefined
+  readonly timeouts: Timeouts
+}
+
+export interface ConnectionOptions extends Line {
+  readonly onConnected: () => void
+  /** It never connected. `reason`: for the operator. */
+  readonly onUnreachable: (reason: string) => void
+  /** A request is under way. */
+  readonly onBusy: () => void
+  /** It is no longer, one way or the other. */
+  readonly onFree: () => void
   /** The response is complete and the connection is fit for another request. */
   readonly onIdle: (connection: Connection) => void
   readonly onClose: (connection: Connection) => void
 }
 
-const CONNECT_TIMEOUT = 10_000
-
 export class Connection {
   /** It carried a request before, so the upstream may have closed it without us knowing. */
   reused = false
+  /** Before this, nothing of a request has gone anywhere. */
+  connected = false
   /** Bytes of a response to this request have arrived. */
   answered = false
   /** When it went idle, on the clock of performance.now(). */
@@ -46,27 +61,31 @@ export class Connection {
   readonly #socket: Socket
   readonly #parser: ResponseParser
   #sink: Sink | undefined
-  #connected = false
   /** The request was written completely. */
   #sent = false
+  /** The head of the response has arrived. */
+  #headed = false
   #keepAlive = false
   #complete = false
-  #headTimer: NodeJS.Timeout | undefined
+  /** By us, or after its failure was told. */
+  #cut = false
+  /** Until it is connected, then from the end of a request to the head of its response. */
+  #timer: NodeJS.Timeout | undefined
   /** Of the read that is being parsed. */
   #lease: Lease | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
-    const { upstream } = options
-    const { host, port } = upstream
-    this.#socket = upstream.secure
-      ? connectTls({ host, port, ALPNProtocols: ['http/1.1'], ...(isIP(host) === 0 && { servername: host }) })
-      : connectTcp({ host, port })
+    const { upstream, trust, timeouts } = options
+    const { host, port, secure } = upstream
+    this.#socket = secure ? connectTls(tlsOptions(upstream, trust!)) : connectTcp({ host, port })
     this.#parser = createParser({
       onInformation: (status) => this.#sink?.onInformation(status),
       onHead: (head) => this.#onHead(head),
       onSwitch: (head) => {
         this.#keepAlive = false
+        this.#headed = true
+        this.#clearTimer()
         this.#sink?.onSwitch(head)
       },
       onData: (chunk) => this.#sink?.onData(chunk, this.#lease?.slice()),
@@ -75,18 +94,15 @@ export class Connection {
         this.#sink?.onEnd(last, trailers)
       },
     })
+    this.#timer = setTimeout(() => this.#fail(this.#late('connect', timeouts.connect)), timeouts.connect * 1000)
     this.#socket.setNoDelay(true)
-    this.#socket.setTimeout(CONNECT_TIMEOUT)
     this.#socket
-      .once(upstream.secure ? 'secureConnect' : 'connect', () => {
-        this.#connected = true
-        this.#socket.setTimeout(options.timeout)
-      })
+      .once(secure ? 'secureConnect' : 'connect', () => this.#onConnect())
       .on('data', (chunk: Buffer) => this.#onBytes(chunk))
       .on('drain', () => this.#sink?.onDrain())
-      .on('timeout', () => this.#onTimeout())
+      .on('timeout', () => this.#onSilence())
       .on('end', () => this.#onEnd())
-      .on('error', (error: NodeJS.ErrnoException) => this.#fail(this.#unreachable(error.code ?? 'error')))
+      .on('error', (error: NodeJS.ErrnoException) => this.#fail(this.#unreachable(reasonOf(error))))
       .on('close', () => {
         this.#fail(this.#unreachable('it closed the connection'))
         options.onClose(this)
@@ -98,9 +114,12 @@ export class Connection {
     this.#sink = sink
     this.#complete = false
     this.#sent = request.whole
+    this.#headed = false
     this.answered = false
+    this.#options.onBusy()
     this.#parser.expect(request.method, request.upgrades)
     this.#socket.write(request.head, 'latin1')
+    if (request.whole && this.connected) this.#awaitHead()
   }
 
   /** Body bytes, which are no longer the caller's. False: wait for `onDrain`. */
@@ -122,6 +141,7 @@ export class Connection {
   finish(tail?: string): void {
     if (tail !== undefined) this.#socket.write(tail, 'latin1')
     this.#sent = true
+    if (this.connected && !this.#headed && this.#sink) this.#awaitHead()
   }
 
   pause(): void {
@@ -144,8 +164,9 @@ export class Connection {
 
   /** Cuts it, whatever is under way; nobody is told but the pool. */
   destroy(): void {
-    this.#sink = undefined
-    clearTimeout(this.#headTimer)
+    this.#cut = true
+    this.#leave()
+    this.#clearTimer()
     this.#socket.destroy()
   }
 
@@ -153,7 +174,29 @@ export class Connection {
     return !this.#socket.destroyed && this.#socket.writable
   }
 
+  #leave(): void {
+    if (this.#sink === undefined) return
+    this.#sink = undefined
+    this.#options.onFree()
+  }
+
+  #onConnect(): void {
+    this.connected = true
+    this.#clearTimer()
+    this.#socket.setTimeout(this.#options.timeouts.idle * 1000)
+    this.#options.onConnected()
+    if (this.#sink && this.#sent) this.#awaitHead()
+  }
+
+  #awaitHead(): void {
+    this.#timer ??= setTimeout(this.#onNoHead, this.#options.timeouts.firstByte * 1000)
+  }
+
+  readonly #onNoHead = (): void => this.#fail(this.#late('first_byte', this.#options.timeouts.firstByte))
+
   #onHead(head: ResponseHead): void {
+    this.#headed = true
+    this.#clearTimer()
     this.#keepAlive = head.keepAlive
     if (head.keepAliveSeconds !== undefined) this.keepAliveSeconds = head.keepAliveSeconds
     this.#sink?.onHead(head)
@@ -173,15 +216,14 @@ export class Connection {
     if (this.#complete) return this.#done(extra)
     this.#lease?.close()
     this.#sink?.onWait()
-    // A head may take as long as a body may be silent, and not that long for every byte.
-    if (this.#parser.inHead) this.#headTimer ??= setTimeout(() => this.#onTimeout(), this.#options.timeout)
-    else if (this.#headTimer) this.#clearHeadTimer()
+    // A head that drips in before the request is complete may take as long as any other.
+    if (this.#parser.inHead) this.#awaitHead()
     return undefined
   }
 
   #done(extra: number): void {
-    this.#sink = undefined
-    if (this.#headTimer) this.#clearHeadTimer()
+    this.#leave()
+    this.#clearTimer()
     const fit = this.#keepAlive && this.#sent && extra === 0 && this.usable
     if (!fit) return this.destroy()
     this.reused = true
@@ -189,9 +231,10 @@ export class Connection {
     return this.#options.onIdle(this)
   }
 
-  #clearHeadTimer(): void {
-    clearTimeout(this.#headTimer)
-    this.#headTimer = undefined
+  #clearTimer(): void {
+    if (this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   #onEnd(): void {
@@ -199,25 +242,53 @@ export class Connection {
     else this.#fail(this.#unreachable('it closed the connection'))
   }
 
-  #onTimeout(): void {
-    const { origin } = this.#options.upstream
-    if (!this.#connected) return this.#fail(this.#unreachable('no connection in time'))
-    return this.#fail(new TallyError('UPSTREAM_TIMEOUT', `${origin} was silent for ${this.#options.timeout / 1000} s`))
+  /** No byte in either direction. While it works on a complete request, `first_byte` is what counts. */
+  #onSilence(): void {
+    if (this.#sink && this.#sent && !this.#headed) return
+    this.#fail(this.#late('idle', this.#options.timeouts.idle))
   }
 
+  #late(which: 'connect' | 'first_byte' | 'idle', seconds: number): TallyError {
+    const { code, message } = LATE[which]
+    const cause = new Error(`${this.#options.upstream.origin}: ${message} within ${seconds} s (timeouts.${which})`)
+    return new TallyError(code, `the upstream: ${message} in time`, { cause, details: { timeout: which } })
+  }
+
+  /** `why`: for the operator. */
   #unreachable(why: string): TallyError {
-    if (this.answered) return invalid(`an incomplete response: ${why}`)
-    const { origin } = this.#options.upstream
-    return new TallyError('UPSTREAM_UNREACHABLE', `no response from ${origin}: ${why}`)
+    const cause = new Error(`${this.#options.upstream.origin}: ${why}`)
+    if (this.answered) return invalid('an incomplete response', { cause })
+    const what = this.connected ? 'no response from the upstream' : 'no connection to the upstream'
+    return new TallyError('UPSTREAM_UNREACHABLE', what, { cause })
   }
 
   #fail(error: unknown): void {
+    if (this.#cut) return
     const sink = this.#sink
     this.destroy()
-    sink?.onFail(
-      TallyError.is(error)
-        ? error
-        : new TallyError('UPSTREAM_INVALID', 'the upstream sent something that cannot be passed on', { cause: error }),
-    )
+    const failure = this.#named(error)
+    if (!this.connected) this.#options.onUnreachable(detailOf(failure))
+    sink?.onFail(failure)
   }
+
+  /** The parser does not know whose bytes it reads. */
+  #named(error: unknown): TallyError {
+    const known = TallyError.is(error)
+    if (known && error.cause !== undefined) return error
+    const cause = new Error(`${this.#options.upstream.origin}: ${error instanceof Error ? error.message : 'error'}`)
+    return known
+      ? new TallyError(error.code, error.message, { cause })
+      : invalid('something that cannot be passed on', { cause })
+  }
+}
+
+const LATE = {
+  connect: { code: 'UPSTREAM_CONNECT_TIMEOUT', message: 'no connection' },
+  first_byte: { code: 'UPSTREAM_FIRST_BYTE_TIMEOUT', message: 'no head of a response' },
+  idle: { code: 'UPSTREAM_IDLE_TIMEOUT', message: 'no byte' },
+} as const satisfies Record<string, { code: ErrorCode; message: string }>
+
+/** What the operator may know of a failure beside its code. */
+export function detailOf(error: TallyError): string {
+  return error.cause instanceof Error ? error.cause.message : error.message
 }

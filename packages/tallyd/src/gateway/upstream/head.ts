@@ -25,7 +25,8 @@ export interface ResponseHead {
   readonly upgrade: string | undefined
 }
 
-export const invalid = (why: string): TallyError => new TallyError('UPSTREAM_INVALID', `the upstream sent ${why}`)
+export const invalid = (why: string, options?: { cause: unknown }): TallyError =>
+  new TallyError('UPSTREAM_INVALID', `the upstream sent ${why}`, options)
 
 const NONE: Framing = { kind: 'none' }
 const CHUNKED: Framing = { kind: 'chunked' }

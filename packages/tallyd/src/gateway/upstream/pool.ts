@@ -1,6 +1,5 @@
 /** Idle connections to one upstream, the most recently used first, so that the rest can go. */
-import type { Upstream } from '../../config.ts'
-import { Connection } from './Connection.ts'
+import { Connection, type Line } from './Connection.ts'
 
 export interface Pool {
   /**
@@ -8,14 +7,18 @@ export interface Pool {
    * on its way, there is no telling whether it ran, so only a connection that was in use a moment ago will do.
    */
   take(options: { unrepeatable: boolean; fresh?: boolean }): Connection
+  /** Requests under way. */
+  readonly busy: number
+  /** Connections kept for the next one. */
+  readonly idle: number
   /** Cuts idle connections now, and others when they are done. */
   close(): void
 }
 
 export interface PoolOptions {
-  readonly upstream: Upstream
-  /** Milliseconds the upstream may be silent. */
-  readonly timeout: number
+  readonly line: Line
+  readonly onConnected: () => void
+  readonly onUnreachable: (reason: string) => void
 }
 
 /** Below the 5 s after which Node closes idle connections, the shortest of the common servers. */
@@ -25,8 +28,9 @@ const LONGEST_IDLE_UNREPEATABLE = 1000
 const MOST_IDLE = 256
 const SWEEP = 2000
 
-export function createPool({ upstream, timeout }: PoolOptions): Pool {
+export function createPool({ line, onConnected, onUnreachable }: PoolOptions): Pool {
   const idle: Connection[] = []
+  let busy = 0
   let closed = false
 
   const sweep = setInterval(() => {
@@ -35,7 +39,16 @@ export function createPool({ upstream, timeout }: PoolOptions): Pool {
   }, SWEEP)
   sweep.unref()
 
-  const open = (): Connection => new Connection({ upstream, timeout, onIdle, onClose })
+  const options = {
+    ...line,
+    onConnected,
+    onUnreachable,
+    onBusy: () => void busy++,
+    onFree: () => void busy--,
+    onIdle,
+    onClose,
+  }
+  const open = (): Connection => new Connection(options)
 
   function onIdle(connection: Connection): void {
     if (closed || idle.length >= MOST_IDLE) return connection.destroy()
@@ -63,6 +76,12 @@ export function createPool({ upstream, timeout }: PoolOptions): Pool {
         connection.destroy()
       }
       return open()
+    },
+    get busy() {
+      return busy
+    },
+    get idle() {
+      return idle.length
     },
     close() {
       closed = true
