@@ -77,6 +77,7 @@ export const errors = {
     status: 500,
     fix: 'Pay what is owed to the return invoice that the message names, from your own wallet.',
   },
+  TIMESTAMP_MALFORMED: { status: 400, fix: 'Take the .ots file again as the calendar or `tally log anchor` wrote it.' },
   PREIMAGE_MISMATCH: { status: 402, fix: 'Send the preimage your node returned for this invoice, as 64 hex digits.' },
   CAVEAT_MALFORMED: {
     status: 403,
