@@ -78,6 +78,10 @@ export const errors = {
     fix: 'Pay what is owed to the return invoice that the message names, from your own wallet.',
   },
   TIMESTAMP_MALFORMED: { status: 400, fix: 'Take the .ots file again as the calendar or `tally log anchor` wrote it.' },
+  CALENDAR_FAILED: {
+    status: 503,
+    fix: 'Nothing is lost: the calendar is asked again. If it stays away, name another in `log.anchor`.',
+  },
   PREIMAGE_MISMATCH: { status: 402, fix: 'Send the preimage your node returned for this invoice, as 64 hex digits.' },
   CAVEAT_MALFORMED: {
     status: 403,
