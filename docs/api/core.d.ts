@@ -37,6 +37,8 @@ export * as AddCheckpoint from './AddCheckpoint.ts';
 export * as LogEvidence from './LogEvidence.ts';
 export * as LogProof from './LogProof.ts';
 export * as Proof from './Proof.ts';
+export * as Ots from './Ots.ts';
+export * as Anchor from './Anchor.ts';
 
 // core/errors.d.ts
 export declare const errors: {
@@ -139,6 +141,14 @@ export declare const errors: {
     readonly REFUND_OWED: {
         readonly status: 500;
         readonly fix: 'Pay what is owed to the return invoice that the message names, from your own wallet.';
+    };
+    readonly TIMESTAMP_MALFORMED: {
+        readonly status: 400;
+        readonly fix: 'Take the .ots file again as the calendar or `tally log anchor` wrote it.';
+    };
+    readonly CALENDAR_FAILED: {
+        readonly status: 503;
+        readonly fix: 'Nothing is lost: the calendar is asked again. If it stays away, name another in `log.anchor`.';
     };
     readonly PREIMAGE_MISMATCH: {
         readonly status: 402;
@@ -1804,6 +1814,7 @@ export declare function verify(proof: string | LogProof, entry: Bytes, policy: L
 }): Proven;
 
 // core/Proof.d.ts
+import * as Anchor from './Anchor.ts';
 import { type Bytes } from './bytes.ts';
 import type { VerifyEd25519 } from './ed25519.ts';
 import * as Invoice from './Invoice.ts';
@@ -1820,6 +1831,7 @@ export interface VerifyOptions {
     readonly node?: Bytes | undefined;
     readonly holders?: readonly Bytes[] | undefined;
     readonly headers?: readonly Bytes[] | undefined;
+    readonly anchor?: Anchor.Anchor | undefined;
     readonly ed25519?: VerifyEd25519 | undefined;
 }
 export interface Verdict {
@@ -1841,6 +1853,65 @@ export interface Verdict {
 }
 export declare function verify(text: string | Bytes, options?: VerifyOptions): Verdict;
 
+// core/Anchor.d.ts
+import { type Bytes } from './bytes.ts';
+import * as Checkpoint from './Checkpoint.ts';
+import * as Ots from './Ots.ts';
+export interface Anchor {
+    readonly checkpoint: string;
+    readonly timestamp: Ots.Timestamp;
+    readonly consistency: readonly Bytes[];
+}
+export declare function format({ checkpoint, timestamp, consistency }: Anchor): string;
+export declare function parse(text: string): Anchor;
+export declare function verify(anchor: Anchor, { from, headers }: {
+    readonly from: Checkpoint.Checkpoint;
+    readonly headers: readonly Bytes[];
+}): Date | undefined;
+
+// core/Ots.d.ts
+import { type Bytes } from './bytes.ts';
+export interface Timestamp {
+    readonly message: Bytes;
+    readonly attestations: readonly Attestation[];
+    readonly branches: readonly Branch[];
+}
+export type Attestation = {
+    readonly kind: 'pending';
+    readonly uri: string;
+} | {
+    readonly kind: 'bitcoin';
+    readonly height: number;
+} | {
+    readonly kind: 'unknown';
+    readonly tag: Bytes;
+    readonly payload: Bytes;
+};
+export interface Branch {
+    readonly op: Op;
+    readonly next: Timestamp;
+}
+export type Op = {
+    readonly kind: 'append' | 'prepend';
+    readonly bytes: Bytes;
+} | {
+    readonly kind: 'sha256';
+};
+export declare function decode(file: Bytes): Timestamp;
+export declare function encode(timestamp: Timestamp): Bytes;
+export declare function decodeFor(message: Bytes, body: Bytes): Timestamp;
+export declare const encodeBody: (timestamp: Timestamp) => Bytes;
+export declare function branch(message: Bytes, op: Op, next: (message: Bytes) => Timestamp): Timestamp;
+export declare function attestations(timestamp: Timestamp): readonly {
+    readonly message: Bytes;
+    readonly attestation: Attestation;
+}[];
+export declare function merge(timestamp: Timestamp, more: Timestamp): Timestamp;
+export declare function inBlock(timestamp: Timestamp, { height, merkleRoot }: {
+    height: number;
+    merkleRoot: Bytes;
+}): boolean;
+
 // core/proof/grades.d.ts
 import type { Source } from '../receipt/kinds.ts';
 export interface Facts {
@@ -1853,6 +1924,7 @@ export interface Facts {
     readonly logged: boolean;
     readonly holder: boolean;
     readonly witnessed: boolean;
+    readonly anchored: boolean;
     readonly bounded: boolean;
     readonly delivered: boolean;
     readonly acknowledged: boolean;
@@ -1864,7 +1936,7 @@ export declare const grades: {
     readonly G1: 'and the terms that the payee’s node signed';
     readonly G2: 'and the service’s signature, in a log that cannot drop it unseen by whoever follows the log';
     readonly G3: 'and the signature of the holder';
-    readonly G4: 'and a time between two others, by a block and by witnesses';
+    readonly G4: 'and a time between two others, by a block before it and by witnesses or a block after it';
     readonly G5: 'and the holder’s word that it got what was delivered';
 };
 export type Grade = keyof typeof grades;
@@ -1910,6 +1982,7 @@ export declare const reasons: {
     readonly log_signature: 'the checkpoint is not signed by the log';
     readonly unwitnessed: 'too few witnesses of the policy signed the checkpoint';
     readonly inclusion: 'the receipt, as it is here, is not in the log';
+    readonly anchor: 'the anchor is not of this log, or its timestamp is not of its checkpoint';
     readonly ack: 'what was acknowledged is not what was delivered';
     readonly time: 'it would have been logged before it can have been made';
     readonly damaged: 'a part that nobody signs was changed';

@@ -100,7 +100,7 @@ export function merge(timestamp: Timestamp, more: Timestamp): Timestamp {
   return { ...timestamp, attestations: [...timestamp.attestations, ...fresh], branches }
 }
 
-/** The digest that a timestamp of `merkleRoot` in a block header is of: Bitcoin shows hashes backwards, headers do not. */
+/** Whether it ends in this block. Bitcoin shows hashes backwards; headers, and so this, do not. */
 export function inBlock(timestamp: Timestamp, { height, merkleRoot }: { height: number; merkleRoot: Bytes }): boolean {
   return attestations(timestamp).some(
     ({ message, attestation }) =>

@@ -2,6 +2,7 @@
  * Checks a receipt offline, years later: no network, no service, no clock. What it comes to is a grade, a time between two
  * others, and in plain words what is not proven. A receipt is evidence against whoever signed it, and never for it.
  */
+import * as Anchor from './Anchor.ts'
 import { equalConstantTime, toHex, utf8, type Bytes } from './bytes.ts'
 import type { Document } from './canonical.ts'
 import * as Ed25519 from './ed25519.ts'
@@ -31,8 +32,10 @@ export interface VerifyOptions {
   readonly node?: Bytes | undefined
   /** Keys of holders that are known to be somebody, 32 bytes each; beside those that the token was bound to. */
   readonly holders?: readonly Bytes[] | undefined
-  /** Block headers of 80 bytes from a chain that is believed, for the earliest time. */
+  /** Block headers of 80 bytes from a chain that is believed, for the earliest time, and with `anchor` the latest. */
   readonly headers?: readonly Bytes[] | undefined
+  /** Of a checkpoint that came after the one in the proof, or is that one. */
+  readonly anchor?: Anchor.Anchor | undefined
   readonly ed25519?: VerifyEd25519 | undefined
 }
 
@@ -70,7 +73,8 @@ export function verify(text: string | Bytes, options: VerifyOptions = {}): Verdi
   const holder = holderOf(bundle, main, options)
   const acknowledged = checkAck(bundle, payloads, holder)
   const notBefore = terms && earliest(terms, options.headers)
-  const notAfter = logged[0]?.witnessed
+  const anchored = anchoredAt(logged[0], options)
+  const notAfter = earlier(logged[0]?.witnessed, anchored)
   if (notBefore && notAfter && notBefore > notAfter)
     throw failed('time', `${notAfter.toISOString()} is before ${notBefore.toISOString()}`)
   if (damaged) throw failed('damaged', 'the digest at its end is of other bytes')
@@ -83,7 +87,8 @@ export function verify(text: string | Bytes, options: VerifyOptions = {}): Verdi
     keyInTerms: terms?.receiptKey !== undefined,
     logged: logged[0] !== undefined,
     holder: holder !== undefined,
-    witnessed: notAfter !== undefined,
+    witnessed: logged[0]?.witnessed !== undefined,
+    anchored: anchored !== undefined,
     bounded: notBefore !== undefined && notAfter !== undefined,
     delivered: payloads.some(({ kind }) => kind === 'deliver'),
     acknowledged,
@@ -204,6 +209,19 @@ function checkLogged(
   } catch (error) {
     if (!TallyError.is(error) || error.code === 'PROOF_INVALID') throw error
     throw failed(LOG_REASONS[error.code] ?? 'log_malformed', error.message, error)
+  }
+}
+
+const earlier = (a: Date | undefined, b: Date | undefined): Date | undefined => (a && b ? (a < b ? a : b) : (a ?? b))
+
+/** When a block was made that the anchored tree is in, where its header was given. */
+function anchoredAt(logged: LogProof.Proven | undefined, { anchor, headers = [] }: VerifyOptions): Date | undefined {
+  if (!logged || !anchor) return undefined
+  try {
+    return Anchor.verify(anchor, { from: logged.checkpoint, headers })
+  } catch (error) {
+    if (!TallyError.is(error)) throw error
+    throw failed('anchor', error.message, error)
   }
 }
 

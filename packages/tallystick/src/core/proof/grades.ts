@@ -14,6 +14,8 @@ export interface Facts {
   /** A holder that is bound to the token, or known, signed as well. */
   readonly holder: boolean
   readonly witnessed: boolean
+  /** In a block whose header was given. */
+  readonly anchored: boolean
   /** From both sides. */
   readonly bounded: boolean
   readonly delivered: boolean
@@ -28,7 +30,7 @@ export const grades = {
   G1: 'and the terms that the payee’s node signed',
   G2: 'and the service’s signature, in a log that cannot drop it unseen by whoever follows the log',
   G3: 'and the signature of the holder',
-  G4: 'and a time between two others, by a block and by witnesses',
+  G4: 'and a time between two others, by a block before it and by witnesses or a block after it',
   G5: 'and the holder’s word that it got what was delivered',
 } as const
 
@@ -87,8 +89,11 @@ export function notProven(facts: Facts): readonly string[] {
     facts.logged && !facts.quorum,
     'That everybody sees the same log: your policy asks for no witnesses, so its operator could show you one of your own.',
   )
-  add(!facts.witnessed, 'When it was made: the times in it are claims of those who signed them.')
-  add(facts.witnessed && !facts.bounded, 'That it is not older than it says: only the latest time is known.')
+  add(!facts.witnessed && !facts.anchored, 'When it was made: the times in it are claims of those who signed them.')
+  add(
+    (facts.witnessed || facts.anchored) && !facts.bounded,
+    'That it is not older than it says: only the latest time is known.',
+  )
   add(!facts.delivered, 'That anything was delivered.')
   add(
     facts.delivered && !facts.acknowledged,

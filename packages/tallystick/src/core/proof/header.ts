@@ -11,3 +11,9 @@ export function readHeader(header: Bytes): { readonly hash: string; readonly tim
   const seconds = new DataView(header.buffer, header.byteOffset).getUint32(68, true)
   return { hash, time: new Date((seconds - HEADER_SLACK) * 1000) }
 }
+
+/** For what is in the block: the root over its transactions, and when it was made at the latest. */
+export function blockTime(header: Bytes): { readonly merkleRoot: Bytes; readonly latest: Date } {
+  const { time } = readHeader(header)
+  return { merkleRoot: header.subarray(36, 68), latest: new Date(time.getTime() + 2 * HEADER_SLACK * 1000) }
+}

@@ -16,6 +16,7 @@ export const reasons = {
   log_signature: 'the checkpoint is not signed by the log',
   unwitnessed: 'too few witnesses of the policy signed the checkpoint',
   inclusion: 'the receipt, as it is here, is not in the log',
+  anchor: 'the anchor is not of this log, or its timestamp is not of its checkpoint',
   ack: 'what was acknowledged is not what was delivered',
   time: 'it would have been logged before it can have been made',
   damaged: 'a part that nobody signs was changed',
