@@ -24,6 +24,7 @@ export type { Delivered, Source } from './receipts.ts';
 export { bundleOf, RECEIPTS_PATH, type Archive } from './receiptDesk.ts';
 export { checkLog, type CheckedLog, type CheckLogOptions, type LogSource } from './log/check.ts';
 export { resourceOf as logResource } from './log/resources.ts';
+export { createAnchor, type Anchor, type Anchored, type AnchorOptions, type AnchorStore } from './anchor.ts';
 
 // server/Call.d.ts
 import type { Body } from '../core/Body.ts';
@@ -672,3 +673,31 @@ export interface CheckedLog {
     readonly before: number | undefined;
 }
 export declare function checkLog(source: LogSource, options: CheckLogOptions): Promise<CheckedLog>;
+
+// server/anchor.d.ts
+import { TallyError } from '../core/errors.ts';
+import * as Ots from '../core/Ots.ts';
+export interface Anchored {
+    readonly checkpoint: string;
+    readonly timestamp: Ots.Timestamp;
+    readonly at: Date;
+}
+export interface AnchorStore {
+    all(): Promise<readonly Anchored[]>;
+    put(anchored: Anchored): Promise<void>;
+}
+export interface AnchorOptions {
+    readonly log: {
+        published(): Promise<string>;
+    };
+    readonly store: AnchorStore;
+    readonly calendars: readonly string[];
+    readonly every: number;
+    readonly clock: () => Date;
+    readonly fetch?: typeof globalThis.fetch;
+    readonly onTrouble?: (error: TallyError) => void;
+}
+export interface Anchor {
+    step(): Promise<void>;
+}
+export declare function createAnchor(options: AnchorOptions): Anchor;

@@ -17,11 +17,16 @@ const root = mkdtempSync(join(tmpdir(), 'tally-admin-'))
 after(() => rmSync(root, { recursive: true }))
 
 const routes = (price: string): string =>
-  `    routes:\n      GET /free: free\n      GET /one: ${price}\n      GET /pass: { price: 1 sat, pass: 1h }\n`
+  `    routes:\n      GET /free: free\n      GET /one: ${price}\n      GET /pass: { price: 1 sat, pass: 1d }\n`
 const text = (upstream: string, { price = '1 sat', more = '' } = {}): string =>
   `listen: 127.0.0.1:0\nlightning: sim\nstore: memory\n${more}services:\n  shop:\n    upstream: ${upstream}\n${routes(price)}`
 
-async function run(dir: string, upstream: string, more = 'admin: { listen: "127.0.0.1:0" }\n') {
+async function run(
+  dir: string,
+  upstream: string,
+  more = 'admin: { listen: "127.0.0.1:0" }\n',
+  clock = () => new Date(),
+) {
   const file = join(root, dir, 'tally.yaml')
   const events: DaemonEvent[] = []
   const state = join(root, dir, '.tally')
@@ -33,7 +38,7 @@ async function run(dir: string, upstream: string, more = 'admin: { listen: "127.
     config: await reread(),
     demo: false,
     env: {},
-    clock: () => new Date(),
+    clock,
     onEvent: (event) => events.push(event),
     reread,
   })
@@ -192,4 +197,20 @@ test('a reload prints what changed; a bad or half-written config keeps the old o
   assert.deepEqual(warnings, [
     'tokens sold for shop GET /pass end: no route has these methods and this pattern any more',
   ])
+})
+
+test('a clock that is set by an hour, forward or back, ends nothing that is still good', async () => {
+  await using upstream = await echo()
+  let shift = 0
+  await using shop = await run('clock', upstream.url, undefined, () => new Date(Date.now() + shift))
+  const jar = memoryJar()
+  assert.equal((await payingFetch({ wallet: walletd(shop.daemon.wallet), jar })(`${shop.daemon.url}/pass`)).status, 200)
+  const [bought] = await jar.all()
+  const authorization = `L402 ${bought!.macaroon}:${Buffer.from(bought!.preimage!).toString('hex')}`
+  for (const hours of [1, -1, 0]) {
+    shift = hours * 3_600_000
+    assert.equal((await fetch(`${shop.daemon.url}/pass`, { headers: { authorization } })).status, 200)
+    assert.equal((await fetch(`${shop.daemon.url}/one`)).status, 402)
+    assert.equal((await fetch(`${shop.admin}/readyz`)).status, 200)
+  }
 })

@@ -14,7 +14,8 @@ export const stateOption = {
 } as const satisfies Option
 
 /** Throws SERVER_UNREACHABLE when none runs, and whatever the gateway says. */
-export async function askGateway(io: Io, dir: string | undefined, path: string, body: object): Promise<unknown> {
+/** Without a body it is a GET. */
+export async function askGateway(io: Io, dir: string | undefined, path: string, body?: object): Promise<unknown> {
   const state = dir === undefined ? findState(io.cwd) : stateAt(resolve(io.cwd, dir))
   const known = state && knownWallet(state, 'admin')
   if (!known) {
@@ -25,13 +26,16 @@ export async function askGateway(io: Io, dir: string | undefined, path: string, 
     ? { socketPath: known.address.slice('unix:'.length) }
     : { host: '127.0.0.1', port: new URL(known.address).port }
   const headers = known.token === undefined ? {} : { authorization: `Bearer ${known.token}` }
-  const { status, text } = await post({ ...place, path, method: 'POST', headers }, JSON.stringify(body))
+  const { status, text } = await send(
+    { ...place, path, method: body ? 'POST' : 'GET', headers },
+    body && JSON.stringify(body),
+  )
   const said = JSON.parse(text) as { code?: string; detail?: string }
   if (status === 200) return said
   throw asError(said)
 }
 
-function post(options: RequestOptions, body: string): Promise<{ status: number; text: string }> {
+function send(options: RequestOptions, body: string | undefined): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void =>
       reject(new TallyError('SERVER_UNREACHABLE', `the gateway does not answer: ${cause.code ?? 'failed'}`, { cause }))

@@ -101,3 +101,24 @@ test('a running tally explains its database, its port and its wallet', async () 
   assert.match(of('port').found, /by a running tally/)
   assert.match(of('wallet').found, /^unix:.*wallet\.sock: 1000000000 sat$/)
 })
+
+test('looks at the gateway that runs here, and at how many files may be open', async () => {
+  const dir = join(root, 'running')
+  const config = loadConfig(
+    'listen: 127.0.0.1:0\nlightning: sim\nservices: { a: { upstream: "http://127.0.0.1:1", routes: { GET /: free } } }\n',
+    join(dir, 'tally.yaml'),
+  )
+  let now = new Date()
+  const started = { config, demo: false, env: {}, clock: () => now, onEvent: () => {} }
+  {
+    await using _daemon = await startDaemon(started)
+    const { of } = await doctor(dir)
+    assert.deepEqual([of('gateway').state, of('gateway').found], ['ok', 'runs, and is ready'])
+    assert.ok(of('files') === undefined || of('files').found.endsWith(' may be open at once'))
+  }
+  assert.equal((await doctor(dir)).of('gateway'), undefined)
+  now = new Date(0)
+  await using _daemon = await startDaemon(started)
+  const { code, of } = await doctor(dir)
+  assert.deepEqual([code, of('gateway').state, of('gateway').found], [1, 'fail', 'clock failed: the clock is wrong'])
+})

@@ -6,6 +6,8 @@ import { dirname, join, resolve } from 'node:path'
 import { Amount, Key, TallyError } from 'tallystick/core'
 import type { Config, PostgresRef } from '../config.ts'
 import { DIRECTORY, findState, stateAt, type State } from '../state.ts'
+import type { Readiness } from '../operate/health.ts'
+import { askGateway } from './admin.ts'
 import { defineCommand } from './Command.ts'
 import { CONFIG_FILE, configOption, readConfig } from './configFile.ts'
 import { exits } from './exit.ts'
@@ -59,6 +61,8 @@ async function examine(io: Io, file: string | undefined): Promise<readonly Check
     await checkPort(host, port, { running }),
     checkLdk(config),
     wallet,
+    ...(await checkRunning(io, state)),
+    ...checkFiles(),
     await checkClock(io, path),
   ]
 }
@@ -204,6 +208,43 @@ function checkLdk(config: Config | undefined): Check {
       fix: 'npm i tallystick-ldk',
     }
   }
+}
+
+/** Only where one runs: that none does is no mistake. */
+async function checkRunning(io: Io, state: State): Promise<readonly Check[]> {
+  const name = 'gateway'
+  try {
+    const { ready, draining, parts } = (await askGateway(io, state.dir, '/v1/state')) as Readiness
+    const bad = parts.filter((part) => part.state !== 'ok').map((part) => `${part.name} ${part.state}: ${part.reason}`)
+    if (ready && bad.length === 0) return [{ name, state: 'ok', found: 'runs, and is ready' }]
+    const found = draining ? 'is stopping' : bad.join('; ')
+    return [
+      {
+        name,
+        state: ready ? 'warn' : 'fail',
+        found,
+        fix: 'Its log says when that began; docs/operating.md what it means.',
+      },
+    ]
+  } catch (error) {
+    if (!TallyError.is(error)) throw error
+    return error.code === 'SERVER_UNREACHABLE' ? [] : [failure(name, error)]
+  }
+}
+
+/** Two for each request under way. */
+const FEW_FILES = 4096
+
+function checkFiles(): readonly Check[] {
+  // It would ask DNS about every open connection.
+  Object.assign(process.report, { excludeNetwork: true })
+  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft: number | string } } }
+  const soft = userLimits?.open_files?.soft
+  if (soft === undefined) return []
+  const name = 'files'
+  const found = `${soft} may be open at once`
+  if (soft === 'unlimited' || Number(soft) >= FEW_FILES) return [{ name, state: 'ok', found }]
+  return [{ name, state: 'warn', found, fix: 'Raise it: `ulimit -n 65536`, or LimitNOFILE= of the unit.' }]
 }
 
 async function checkWallet(io: Io): Promise<Check> {
