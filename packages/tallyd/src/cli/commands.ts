@@ -10,6 +10,10 @@ import { gatewayReload } from './gatewayReload.ts'
 import { logExport } from './logExport.ts'
 import { logFsck, logVerify } from './logVerify.ts'
 import { logServe } from './logServe.ts'
+import { receiptAck } from './receiptAck.ts'
+import { receiptExport } from './receiptExport.ts'
+import { receiptShow } from './receiptShow.ts'
+import { receiptVerify } from './receiptVerify.ts'
 import { tokenAttenuate } from './tokenAttenuate.ts'
 import { tokenDelegate } from './tokenDelegate.ts'
 import { tokenMint } from './tokenMint.ts'
@@ -39,6 +43,10 @@ export const commands: readonly Command[] = [
   tokenMint,
   tokenVerify,
   tokenRestrict,
+  receiptShow,
+  receiptVerify,
+  receiptExport,
+  receiptAck,
   adminToken,
   logVerify,
   logExport,

@@ -10,6 +10,7 @@ import { holderOption } from './holderKey.ts'
 import type { Io } from './Io.ts'
 import { createProgress, silent } from './progress.ts'
 import { quoteAsJson, quoteAsText } from './quote.ts'
+import { keepReceipt, receiptLine } from './fetchReceipt.ts'
 import { jarOption } from './tokenInput.ts'
 import { amountOption } from './values.ts'
 import { openJar, openWallet, walletOption, withoutWallet } from './wallet.ts'
@@ -26,6 +27,7 @@ const options = {
     many: true,
     help: 'send this body; @FILE or @- from a file or stdin',
   },
+  receipt: { type: 'value', value: 'FILE', help: 'keep what proves this use in FILE (`tally receipt verify`)' },
   output: { type: 'value', value: 'FILE', short: 'o', help: 'write the answer to FILE; - is stdout' },
   include: { type: 'flag', short: 'i', help: 'write status and headers before the body' },
   fail: { type: 'flag', short: 'f', help: `exit ${exits.HTTP.code} and write no body when the status is 400 or more` },
@@ -113,7 +115,8 @@ async function writeResult({ io, json, options }: FetchContext, response: Respon
     const saved = options.output !== undefined && options.output !== '-' && !failed
     const body = saved ? { file: await writeResponse(io, response, options) } : await bodyAsJson(response)
     const { status, headers } = response
-    const result = { status, headers: headersAsJson(headers), ...costOf(payment), ...chargeOf(headers), ...body }
+    const kept = await keepReceipt(io, response, options.receipt)
+    const result = { status, headers: headersAsJson(headers), ...costOf(payment), ...chargeOf(headers), ...kept, ...body }
     await io.stdout.write(`${JSON.stringify(result)}\n`)
   } else if (failed) {
     await response.body?.cancel()
@@ -124,6 +127,7 @@ async function writeResult({ io, json, options }: FetchContext, response: Respon
       await io.stderr.write(
         `The answer is binary and was saved as ${file}; -o FILE chooses the name, -o - prints it.\n`,
       )
+    await receiptLine(io, await keepReceipt(io, response, options.receipt))
   }
   if (!json) await tellCharge(io, response.headers)
   return failed ? exits.HTTP.code : exits.OK.code
