@@ -298,6 +298,10 @@ export declare const errors: {
         readonly status: 400;
         readonly fix: 'Log a digest of it instead.';
     };
+    readonly PREIMAGE_UNPAID: {
+        readonly status: 500;
+        readonly fix: 'Somebody who reads your node’s invoices made credentials of them, or the node lost its memory. Change its read access; the token is refused until the node reports the payment.';
+    };
     readonly PROOF_INVALID: {
         readonly status: 400;
         readonly fix: 'Do not rely on it. `reason` says which check failed; a fresh copy from whoever gave it to you may hold.';

@@ -4,7 +4,7 @@ export { sqliteStore } from './sqlite/store.ts';
 export { sqliteLog } from './sqlite/log.ts';
 export { logGuard } from './sqlite/logGuard.ts';
 export { sqliteWitness } from './sqlite/witness.ts';
-export { sqliteBook } from './sqlite/book.ts';
+export { readSqliteBook, sqliteBook } from './sqlite/book.ts';
 
 // storage/sqlite/jar.d.ts
 import type { Jar } from '../Jar.ts';
@@ -29,3 +29,4 @@ export declare function sqliteWitness(path: string): WitnessStore;
 // storage/sqlite/book.d.ts
 import type { Book } from '../Book.ts';
 export declare function sqliteBook(path: string): Book;
+export declare function readSqliteBook(path: string): Pick<Book, 'get' | 'find' | 'last'> & AsyncDisposable;

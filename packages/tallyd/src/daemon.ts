@@ -15,6 +15,7 @@ import { verifyEd25519 } from './daemon/ed25519.ts'
 import { Parts } from './daemon/Parts.ts'
 import { openReceiptLog, type OpenedLog } from './daemon/log.ts'
 import { openLightning, type Network } from './daemon/lightning.ts'
+import { alarmOf, openReceipts } from './daemon/receipts.ts'
 import { createReloader } from './daemon/reload.ts'
 import { createStopping } from './daemon/stopping.ts'
 import { openStore } from './daemon/store.ts'
@@ -114,6 +115,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ed25519: verifyEd25519,
       invoices: config.invoices,
       onSettled: metrics.onSettled,
+      ...openReceipts({ log: receiptLog, key, state, parts }),
+      onAlarm: (alarm) => onTrouble(alarmOf(alarm)),
       onTrouble,
     }),
   )

@@ -7,6 +7,7 @@ import { fetchCommand } from './fetch.ts'
 import { gateway } from './gateway.ts'
 import { gatewaySnippet } from './gatewaySnippet.ts'
 import { gatewayReload } from './gatewayReload.ts'
+import { logAudit } from './logAudit.ts'
 import { logExport } from './logExport.ts'
 import { logFsck, logVerify } from './logVerify.ts'
 import { logServe } from './logServe.ts'
@@ -49,6 +50,7 @@ export const commands: readonly Command[] = [
   receiptAck,
   adminToken,
   logVerify,
+  logAudit,
   logExport,
   logServe,
   logFsck,

@@ -116,7 +116,14 @@ async function writeResult({ io, json, options }: FetchContext, response: Respon
     const body = saved ? { file: await writeResponse(io, response, options) } : await bodyAsJson(response)
     const { status, headers } = response
     const kept = await keepReceipt(io, response, options.receipt)
-    const result = { status, headers: headersAsJson(headers), ...costOf(payment), ...chargeOf(headers), ...kept, ...body }
+    const result = {
+      status,
+      headers: headersAsJson(headers),
+      ...costOf(payment),
+      ...chargeOf(headers),
+      ...kept,
+      ...body,
+    }
     await io.stdout.write(`${JSON.stringify(result)}\n`)
   } else if (failed) {
     await response.body?.cancel()

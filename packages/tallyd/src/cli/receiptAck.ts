@@ -14,7 +14,11 @@ export const receiptAck = defineCommand({
   maxArgs: 1,
   options: {
     holder: { type: 'value', value: 'KEY', help: 'your secret key (see `tally token key`)' },
-    body: { type: 'value', value: 'FILE', help: 'what arrived: acknowledged only if it is what the receipt says was sent' },
+    body: {
+      type: 'value',
+      value: 'FILE',
+      help: 'what arrived: acknowledged only if it is what the receipt says was sent',
+    },
     refuse: { type: 'flag', help: 'say that it was not what was promised' },
     note: { type: 'value', value: 'TEXT', help: 'why, in words' },
     output: { type: 'value', value: 'FILE', short: 'o', help: 'where to write it (default: over FILE)' },
@@ -39,7 +43,11 @@ made this deal. Offline; hand the file to whoever should see it.`,
     }
     const ack = Receipt.issue(
       'ack',
-      { result: { alg: 'sha-256', digest }, ok: options.refuse ? 0 : 1, ...(options.note !== undefined && { note: options.note }) },
+      {
+        result: { alg: 'sha-256', digest },
+        ok: options.refuse ? 0 : 1,
+        ...(options.note !== undefined && { note: options.note }),
+      },
       {
         signer: holder,
         id: Bytes.toHex(Bytes.randomBytes(16)),

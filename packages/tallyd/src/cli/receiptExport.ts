@@ -34,7 +34,9 @@ N-KIND.tlog-proof (c2sp.org/tlog-proof, with the checkpoint). And invoice.txt an
     })
     for (const [name, content] of files) await writeNamed(join(dir, name), content)
     const names = files.map(([name]) => name)
-    await io.stdout.write(json ? `${JSON.stringify({ dir, files: names })}\n` : `${names.map((name) => join(dir, name)).join('\n')}\n`)
+    await io.stdout.write(
+      json ? `${JSON.stringify({ dir, files: names })}\n` : `${names.map((name) => join(dir, name)).join('\n')}\n`,
+    )
     return exits.OK.code
   },
 })

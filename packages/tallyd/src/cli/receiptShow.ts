@@ -22,7 +22,12 @@ export const receiptShow = defineCommand({
     }))
     if (json) {
       const shown = said.map(({ fields, signed_by, in_log }) => ({ ...fields, signed_by, in_log }))
-      const result = { receipts: shown, invoice: bolt11 ?? null, terms: terms ?? null, preimage: preimage !== undefined }
+      const result = {
+        receipts: shown,
+        invoice: bolt11 ?? null,
+        terms: terms ?? null,
+        preimage: preimage !== undefined,
+      }
       await io.stdout.write(`${JSON.stringify(result)}\n`)
       return exits.OK.code
     }

@@ -16,7 +16,10 @@ export const receiptVerify = defineCommand({
 Exit code 0: every check holds; the grade says how much that is worth. 1: one does not, and the error names it.`,
   examples: [
     ['tally receipt verify paid.receipt --policy policy.txt', 'by a policy of yours'],
-    ['tally receipt verify paid.receipt --log-key shop.example/log+5e1f0a9b+AQ… --json', 'by one log’s key, for scripts'],
+    [
+      'tally receipt verify paid.receipt --log-key shop.example/log+5e1f0a9b+AQ… --json',
+      'by one log’s key, for scripts',
+    ],
   ],
   async run({ io, style, json, options, args }) {
     const text = await readProof(io, args[0])
@@ -27,7 +30,17 @@ Exit code 0: every check holds; the grade says how much that is worth. 1: one do
   },
 })
 
-function asJson({ grade, facts, time, claimed, notProven, receipts, invoice, terms, serviceKey }: Proof.Verdict): object {
+function asJson({
+  grade,
+  facts,
+  time,
+  claimed,
+  notProven,
+  receipts,
+  invoice,
+  terms,
+  serviceKey,
+}: Proof.Verdict): object {
   return {
     grade: grade ?? null,
     means: grade ? meaningOf(grade) : [],

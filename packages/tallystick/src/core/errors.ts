@@ -202,6 +202,10 @@ export const errors = {
   },
   LOG_ENTRY_TOO_LONG: { status: 400, fix: 'Log a digest of it instead.' },
 
+  PREIMAGE_UNPAID: {
+    status: 500,
+    fix: 'Somebody who reads your node’s invoices made credentials of them, or the node lost its memory. Change its read access; the token is refused until the node reports the payment.',
+  },
   PROOF_INVALID: {
     status: 400,
     fix: 'Do not rely on it. `reason` says which check failed; a fresh copy from whoever gave it to you may hold.',

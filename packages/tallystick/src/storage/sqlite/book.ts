@@ -1,10 +1,12 @@
 /** The Book of one process on one SQLite file. */
-import type { SQLInputValue } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { fromHex, toHex } from '../../core/bytes.ts'
+import { TallyError } from '../../core/errors.ts'
 import type { KindName } from '../../core/Receipt.ts'
 import type { Book, BookQuery, Entry, Holding } from '../Book.ts'
 import { bookSchema } from '../schema.ts'
 import { Database } from './Database.ts'
+import { failure } from './failure.ts'
 import { bytes, integer, text, time, type Row } from './rows.ts'
 
 /** Throws STORE_BUSY when the file is already open as a book, in this process or another. */
@@ -13,13 +15,40 @@ export function sqliteBook(path: string): Book {
   return database.setUp(() => bookOn(database))
 }
 
+/** For looking into a book that another process may have open. Throws STORE_UNAVAILABLE when there is none. */
+export function readSqliteBook(path: string): Pick<Book, 'get' | 'find' | 'last'> & AsyncDisposable {
+  let database: DatabaseSync
+  try {
+    database = new DatabaseSync(path, { readOnly: true })
+    const { application } = database.prepare('SELECT application_id AS application FROM pragma_application_id').get()!
+    if (application !== bookSchema.applicationId)
+      throw new TallyError('STORE_INCOMPATIBLE', `${path} is not a book of receipts`)
+  } catch (error) {
+    throw failure(error, `cannot open the book ${path}`)
+  }
+  const opened = database
+  const reading: Reading = {
+    prepare(sql) {
+      const statement = opened.prepare(sql)
+      statement.setReadBigInts(true)
+      return statement
+    },
+    read: (query) => query(),
+  }
+  return {
+    ...readerOn(reading),
+    async [Symbol.asyncDispose]() {
+      opened.close()
+    },
+  }
+}
+
+type Reading = Pick<Database, 'prepare' | 'read'>
+
 function bookOn(database: Database): Book {
   const add = database.prepare(`INSERT INTO receipts (leaf, id, deal, kind, at, service, token, envelope, salt)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
   const addHand = database.prepare('INSERT INTO hands (leaf, place, tag, link) VALUES (?, ?, ?, ?)')
-  const get = database.prepare('SELECT * FROM receipts WHERE id = ?')
-  const last = database.prepare('SELECT * FROM receipts WHERE deal = ? AND kind = ? ORDER BY leaf DESC LIMIT 1')
-  const handsOf = database.prepare('SELECT tag, link FROM hands WHERE leaf = ? ORDER BY place')
   const drop = database.prepare(
     'UPDATE receipts SET envelope = NULL, salt = NULL WHERE id = ? AND envelope IS NOT NULL',
   )
@@ -31,6 +60,23 @@ function bookOn(database: Database): Book {
     if (!add.run(index, ...values, content?.envelope ?? null, content?.salt ?? null).changes) return
     for (const [place, { tag, link }] of links.entries()) addHand.run(index, place, fromHex(tag), link ?? null)
   }
+
+  return {
+    async keep(entries) {
+      await database.write(() => {
+        for (const entry of entries) write(entry)
+      })
+    },
+    ...readerOn(database),
+    drop: (id) => database.write(() => Boolean(drop.run(fromHex(id)).changes)),
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  }
+}
+
+function readerOn(database: Reading): Pick<Book, 'get' | 'find' | 'last'> {
+  const get = database.prepare('SELECT * FROM receipts WHERE id = ?')
+  const last = database.prepare('SELECT * FROM receipts WHERE deal = ? AND kind = ? ORDER BY leaf DESC LIMIT 1')
+  const handsOf = database.prepare('SELECT tag, link FROM hands WHERE leaf = ? ORDER BY place')
 
   function read(row: Row): Entry {
     const { token, envelope, salt } = row
@@ -51,11 +97,6 @@ function bookOn(database: Database): Book {
   }
 
   return {
-    async keep(entries) {
-      await database.write(() => {
-        for (const entry of entries) write(entry)
-      })
-    },
     async get(id) {
       const row = database.read(() => get.get(fromHex(id)))
       return row && read(row)
@@ -73,8 +114,6 @@ function bookOn(database: Database): Book {
           .map(read),
       )
     },
-    drop: (id) => database.write(() => Boolean(drop.run(fromHex(id)).changes)),
-    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }
 
