@@ -276,7 +276,7 @@ async function listen(
       config: { ...config, listen: { ...config.listen, port }, services },
       gate: metrics.timed(gate),
       desk: gate.desk,
-      logPages: receiptLog && { path: receiptLog.path, resource: (path) => receiptLog.log.resource(path) },
+      logPages: receiptLog && { path: receiptLog.path, resource: receiptLog.resource },
       clock,
       log(entry) {
         metrics.onRequest(entry)

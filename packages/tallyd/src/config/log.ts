@@ -13,6 +13,14 @@ export interface LogConfig {
   /** Absolute, as are all paths here. */
   readonly witnesses: string | undefined
   readonly guard: string | undefined
+  readonly anchor: AnchorConfig | undefined
+}
+
+export interface AnchorConfig {
+  /** URLs without a slash at the end. */
+  readonly calendars: readonly string[]
+  /** In seconds. */
+  readonly every: number
 }
 
 const ORIGIN = 'expected a name like "api.example.com/log": a host and a path, without https://'
@@ -24,6 +32,13 @@ export function parseLogOrigin(text: string): string {
   return text
 }
 
+/** The URL of an OpenTimestamps calendar. */
+export function parseCalendar(text: string): string {
+  if (!URL.canParse(text) || !/^https?:\/\/[A-Za-z0-9._:-]+(?:\/[A-Za-z0-9._/-]*)?$/.test(text))
+    throw new TallyError('CONFIG_INVALID', 'expected a URL like "https://alice.btc.calendar.opentimestamps.org"')
+  return text.replace(/\/+$/, '')
+}
+
 export function logConfigOf(
   log:
     | {
@@ -32,12 +47,13 @@ export function logConfigOf(
         every: number
         witnesses?: string | undefined
         guard?: string | undefined
+        anchor?: AnchorConfig | undefined
       }
     | undefined,
   base: string,
 ): LogConfig | undefined {
   if (!log) return undefined
-  const { origin, key, every, witnesses, guard } = log
+  const { origin, key, every, witnesses, guard, anchor } = log
   return {
     origin,
     path: origin.slice(origin.indexOf('/')),
@@ -45,5 +61,6 @@ export function logConfigOf(
     every,
     witnesses: witnesses === undefined ? undefined : resolve(base, witnesses),
     guard: guard === undefined ? undefined : resolve(base, guard),
+    anchor,
   }
 }

@@ -6,7 +6,7 @@
 import { Amount, msats, Network, TallyError, type Msat } from 'tallystick/core'
 import * as z from 'zod'
 import { parsePer, parseReport } from './report.ts'
-import { parseLogOrigin } from './log.ts'
+import { parseCalendar, parseLogOrigin } from './log.ts'
 import { duration, text, timeout } from './text.ts'
 import { health, timeouts, tls as upstreamTls, upstream } from './upstream.ts'
 import {
@@ -365,6 +365,16 @@ const transparency = z.strictObject({
       'Where is kept how far was signed. Best on another disk: only witnesses find out about a backup that takes back both. ' +
         'Default: `log.signed` in `state`.',
     ),
+  anchor: z
+    .strictObject({
+      calendars: z
+        .array(text('expected a URL like "https://alice.btc.calendar.opentimestamps.org"', parseCalendar))
+        .min(1, { error: 'expected the URL of a calendar' })
+        .describe('OpenTimestamps calendars that a digest of the newest checkpoint is submitted to.'),
+      every: duration.prefault('1h').describe('How often.'),
+    })
+    .optional()
+    .describe('Anchors checkpoints in Bitcoin, for whoever believes no witness. Without it none is.'),
 })
 
 export const schema = z.strictObject({

@@ -1,17 +1,20 @@
 /** The transparency log a config asks for, opened where its state is kept and brought to its witnesses. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { LogPolicy, Note, TallyError } from 'tallystick/core'
-import { createCosigning, openLog, type ReceiptLog } from 'tallystick/server'
+import { Bytes, LogPolicy, Note, TallyError } from 'tallystick/core'
+import { createCosigning, openLog, type ReceiptLog, type Resource } from 'tallystick/server'
 import { logGuard, sqliteLog } from 'tallystick/storage/sqlite'
 import { readSecret, type Config, type LogConfig } from '../config.ts'
 import { masterKey, type State } from '../state.ts'
+import { openAnchors } from './anchors.ts'
 import { signerOf, verifyEd25519 } from './ed25519.ts'
 import { Parts } from './Parts.ts'
 
 export interface OpenedLog extends AsyncDisposable {
   readonly log: ReceiptLog
   readonly path: string
+  /** What others read below `path`. */
+  readonly resource: (path: string) => Promise<Resource | undefined>
 }
 
 export interface OpenLogOptions {
@@ -26,7 +29,7 @@ export interface OpenLogOptions {
 export async function openReceiptLog(options: OpenLogOptions): Promise<OpenedLog | undefined> {
   const { config, state, env, clock, onTrouble } = options
   if (!config.transparency) return undefined
-  const { origin, path, every, guard } = config.transparency
+  const { origin, path, every, guard, anchor } = config.transparency
   await using parts = new Parts()
   const secret = config.transparency.key
     ? readSecret(config.transparency.key, env)
@@ -46,15 +49,25 @@ export async function openReceiptLog(options: OpenLogOptions): Promise<OpenedLog
     })
   }
   timer = setTimeout(next, 0).unref()
+  const anchors = anchor && openAnchors({ ...anchor, dir: join(state.dir, 'anchors'), log, clock, onTrouble })
   // From here on the log closes what it was given.
   parts.move()
   return {
     log,
     path,
+    async resource(name) {
+      const size = /^anchor\/([1-9][0-9]{0,15})$/.exec(name)?.[1]
+      if (size === undefined) return await log.resource(name)
+      const text = await anchors?.covering(Number(size))
+      return text === undefined
+        ? undefined
+        : { body: Bytes.utf8(text), type: 'text/plain; charset=utf-8', cache: 'public, max-age=60' }
+    },
     async [Symbol.asyncDispose]() {
       clearTimeout(timer)
       timer = undefined
       await round
+      await anchors?.[Symbol.asyncDispose]()
       await log[Symbol.asyncDispose]()
     },
   }
