@@ -31,8 +31,12 @@ export async function cpuOf(child: ChildProcess): Promise<number> {
   return answered
 }
 
-export async function startGateway(upstream: number, store: string): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(path.join(import.meta.dirname, 'gatewayChild.ts'), [`${upstream}`, store], {
+export async function startGateway(
+  upstream: number,
+  store: string,
+  ...more: string[]
+): Promise<{ child: ChildProcess; port: number }> {
+  const child = fork(path.join(import.meta.dirname, 'gatewayChild.ts'), [`${upstream}`, store, ...more], {
     execArgv: ['--conditions=source'],
   })
   return { child, port: await once<number>(child) }
@@ -51,6 +55,7 @@ export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench
   const dir = mkdtempSync(path.join(tmpdir(), 'tally-bench-'))
   const inMemory = await startGateway(upstreamPort, 'memory')
   const onDisk = await startGateway(upstreamPort, path.join(dir, 'bench.db'))
+  const recording = await startGateway(upstreamPort, path.join(dir, 'recording.db'), 'receipts')
   try {
     const tokens = async (child: ChildProcess, route: string): Promise<string[]> => {
       const bought = once<string[]>(child)
@@ -64,6 +69,7 @@ export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench
       pass: { ...inMemory, requests: pass, status: 200 },
       uses: { ...inMemory, requests: await tokens(inMemory.child, '/uses'), status: 200 },
       durable: { ...onDisk, requests: await tokens(onDisk.child, '/uses'), status: 200 },
+      recorded: { ...recording, requests: await tokens(recording.child, '/uses'), status: 200 },
       reoffered: { ...inMemory, requests: [head('/fresh/1')], status: 402 },
       // Real tokens with another preimage, so that all of the parsing is done and nothing is ever remembered.
       forged: { ...inMemory, requests: pass.map(forged), status: 402 },
@@ -101,6 +107,12 @@ export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench
         { name: 'the same by CPU time of the gateway per request', value: `${cpu('pass').toFixed(2)}×` },
         against('uses', 'L402 check and a meter in memory'),
         against('durable', 'L402 check and a durable meter (SQLite, synchronous=FULL)'),
+        {
+          name: 'the same with receipts, against without',
+          value: `${(ratio('recorded') / ratio('durable')).toFixed(2)}×`,
+          goal: '≥ 0.8',
+          met: ratio('recorded') / ratio('durable') >= 0.8,
+        },
         { name: 'free route through the proxy', value: rate('free') },
         { name: '402 challenges, invoice re-offered', value: rate('reoffered') },
         against('reoffered', 'a flood without credentials', 0.5),
@@ -115,6 +127,7 @@ export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench
   } finally {
     inMemory.child.kill()
     onDisk.child.kill()
+    recording.child.kill()
     upstream.close()
     upstream.closeAllConnections()
     rmSync(dir, { recursive: true, force: true })

@@ -6,25 +6,41 @@
  */
 import { Challenge, Credential, Key, sats } from 'tallystick/core'
 import { sim } from 'tallystick/lightning/sim'
-import { createGate } from 'tallystick/server'
+import { createGate, openLog, type GateOptions } from 'tallystick/server'
 import { memoryStore, type Store } from 'tallystick/storage'
 import { postgresStore } from 'tallystick/storage/postgres'
-import { sqliteStore } from 'tallystick/storage/sqlite'
+import { logGuard, sqliteBook, sqliteLog, sqliteStore } from 'tallystick/storage/sqlite'
 import { loadConfig } from '../packages/tallyd/src/config.ts'
 import { poolOf } from '../test/support/postgres.ts'
+import { signerOf } from '../packages/tallyd/src/daemon/ed25519.ts'
 import { createGateway } from '../packages/tallyd/src/gateway/server.ts'
 
 const [upstream, where, trusted] = process.argv.slice(2) as [string, string, string?]
+const recorded = trusted
 const wallet = sim({ clock: () => new Date(), balance: sats(10n ** 15n) })
 const store = await storeAt(where)
 // A thousand buyers ask before the first of them pays.
 const many = { count: 1_000_000, seconds: 60 }
-const gate = createGate({ key: Key.random(), store, lightning: wallet, invoices: { perClient: many, total: many } })
+/** With receipts as `tally up` issues them, beside the store. */
+async function receiptsBeside(file: string): Promise<NonNullable<GateOptions['receipts']>> {
+  const [store, guard] = [sqliteLog(`${file}.log`), logGuard(`${file}.signed`)]
+  const secret = Key.random().unsafeHex()
+  const log = await openLog({ store, guard, origin: 'bench.example/log', signer: signerOf(secret) })
+  return { log, book: sqliteBook(`${file}.book`), signer: signerOf(secret) }
+}
+const receipts = recorded === 'receipts' ? await receiptsBeside(where) : undefined
+const gate = createGate({
+  ...(receipts && { receipts }),
+  key: Key.random(),
+  store,
+  lightning: wallet,
+  invoices: { perClient: many, total: many },
+})
 const config = loadConfig(
   `
 listen: 127.0.0.1:0
 lightning: sim
-${trusted === undefined ? '' : 'trusted_proxies: [127.0.0.1/32]'}
+${trusted !== 'trusted' ? '' : 'trusted_proxies: [127.0.0.1/32]'}
 services:
   bench:
     upstream: http://127.0.0.1:${upstream}

@@ -6,7 +6,8 @@ import { writeNamed } from './files.ts'
 import type { Io } from './Io.ts'
 
 export interface KeptReceipt {
-  readonly receipt: string | null
+  /** Its id. */
+  readonly receipt?: string
   readonly receipt_file?: string
 }
 
@@ -14,7 +15,7 @@ export interface KeptReceipt {
 export async function keepReceipt(io: Io, response: Response, file: string | undefined): Promise<KeptReceipt> {
   const receipt = receiptOf(response)
   if (!receipt) {
-    if (file === undefined) return { receipt: null }
+    if (file === undefined) return {}
     throw new TallyError('RECEIPT_UNKNOWN', `no receipt came with the answer, so there is none to keep in ${file}`)
   }
   const { id } = receipt
@@ -25,6 +26,6 @@ export async function keepReceipt(io: Io, response: Response, file: string | und
 }
 
 export async function receiptLine(io: Io, { receipt, receipt_file: file }: KeptReceipt): Promise<void> {
-  if (receipt === null) return
+  if (receipt === undefined) return
   await io.stderr.write(`receipt ${receipt}${file === undefined ? '' : `, kept in ${file}`}\n`)
 }

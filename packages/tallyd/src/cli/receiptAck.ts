@@ -25,7 +25,10 @@ export const receiptAck = defineCommand({
   },
   notes: `Counts for others when the token was bound to this key, or when they know the key. It is evidence against you, too: that you
 made this deal. Offline; hand the file to whoever should see it.`,
-  examples: [['tally receipt ack paid.receipt --holder me.key --body answer.svg', 'it arrived, and is what was sent']],
+  examples: [
+    ['tally receipt ack paid.receipt --holder me.key --body answer.svg', 'it arrived, and is what was sent'],
+    ["tally receipt ack paid.receipt --holder me.key --refuse --note 'empty'", 'it was not what was promised'],
+  ],
   async run({ io, json, options, args }) {
     const holder = await readHolder(io, options.holder)
     if (!holder) throw new TallyError('USAGE', '--holder is needed: nobody else can sign for you')

@@ -15,7 +15,10 @@ export const receiptExport = defineCommand({
   options: { to: { type: 'value', value: 'DIR', help: 'where to (default: ./receipt)' } },
   notes: `Of each receipt: N-KIND.json (the signed payload), N-KIND.sigs.json, N-KIND.leaf (the entry of the log, as it is hashed) and
 N-KIND.tlog-proof (c2sp.org/tlog-proof, with the checkpoint). And invoice.txt and terms.json. The preimage is left out.`,
-  examples: [['tally receipt export paid.receipt --to parts', 'for Go’s sumdb/tlog, @sigstore/verify, openssl']],
+  examples: [
+    ['tally receipt export paid.receipt --to parts', 'for Go’s sumdb/tlog, @sigstore/verify, openssl'],
+    ['tally receipt export - --json < paid.receipt', 'from stdin, into ./receipt'],
+  ],
   async run({ io, json, options, args }) {
     const { receipts, bolt11, terms } = Proof.decode(await readProof(io, args[0]))
     const dir = resolve(io.cwd, options.to ?? 'receipt')

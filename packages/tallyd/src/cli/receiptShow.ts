@@ -12,7 +12,10 @@ export const receiptShow = defineCommand({
   maxArgs: 1,
   options: {},
   notes: 'Only `tally receipt verify` checks signatures, invoice and log.',
-  examples: [['tally receipt show paid.receipt', 'its receipts, one by one']],
+  examples: [
+    ['tally receipt show paid.receipt', 'its receipts, one by one'],
+    ['tally receipt show - --json < paid.receipt', 'for scripts'],
+  ],
   async run({ io, style, json, args }) {
     const { receipts, bolt11, terms, preimage } = Proof.decode(await readProof(io, args[0]))
     const said = receipts.map(({ receipt, proof }) => ({
