@@ -12,6 +12,7 @@ import { snippetOf } from '../packages/tallyd/src/cli/gatewaySnippet.ts'
 import { commandHelp, programHelp } from '../packages/tallyd/src/cli/help.ts'
 import { loadConfig } from '../packages/tallyd/src/config.ts'
 import { configDocument } from '../packages/tallyd/src/config/document.ts'
+import { hostileDocument } from '../test/hostile/document.ts'
 import { bin, root, run } from './steps.ts'
 
 /** Path under the root → what the file has to say. */
@@ -119,6 +120,7 @@ export function generate(): Generated {
   return new Map([
     ['docs/errors.md', errorsDocument()],
     ['docs/config.md', configDocument()],
+    ['docs/hostile.md', hostileDocument()],
     ['docs/cli.md', cliDocument()],
     ...snippetDocuments(),
     ...apiDocuments(),

@@ -1,6 +1,7 @@
 /** Upstreams that answer wrongly, late, too much or not at all: the client is told, and does not pay for it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { broken, invalid, trailing } from './answers.ts'
 import {
   always,
   ask,
@@ -25,23 +26,7 @@ const codeOf = (answer: string): string => (JSON.parse(bodyOf(answer)) as { code
 const charged = ({ gate }: Rig): number => gate.granted - gate.released
 
 test('an invalid response is a 502 and costs nothing', async (t) => {
-  const table: [name: string, response: string][] = [
-    ['not HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
-    ['HTTP/0.9', '<html>\r\n\r\n'],
-    ['bare line ends', 'HTTP/1.1 200 OK\nContent-Length: 0\n\n'],
-    ['both lengths', `${OK}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
-    ['two lengths', `${OK}Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcd`],
-    ['a folded header', `${OK}A: b\r\n c\r\n\r\n`],
-    ['a split response', `${OK}A: b\rSet-Cookie: evil=1\r\n\r\n`],
-    ['NUL in a header', `${OK}A: b\0\r\n\r\n`],
-    ['a coding that is not known', `${OK}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
-    ['a switch of protocols', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
-    ['interim responses without end', 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(100)],
-    ['headers without end', `${OK}${'A: b\r\n'.repeat(10_000)}`],
-    ['one header without end', `${OK}A: ${'b'.repeat(100_000)}`],
-    ['nothing, and then it closes', ''],
-  ]
-  for (const [name, response] of table)
+  for (const { name, bytes: response } of [...invalid, { name: 'nothing, and then it closes', bytes: '' }])
     await t.test(name, async () => {
       await using upstream = await rawServer((connection) => {
         connection.socket.once('data', () => connection.socket.end(response, 'latin1'))
@@ -115,15 +100,7 @@ test('the charge is given back before the client hears of the 5xx, whatever arri
 })
 
 test('a body that breaks off never ends cleanly, and costs nothing', async (t) => {
-  const table: [name: string, response: string][] = [
-    ['by length', `${OK}Content-Length: 10\r\n\r\nhello`],
-    ['in a chunk', `${OK}Transfer-Encoding: chunked\r\n\r\na\r\nhello`],
-    ['between chunks', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`],
-    ['before the last line', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n`],
-    ['at a bad chunk', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`],
-    ['at a chunk that is too long', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello!!\r\n0\r\n\r\n`],
-  ]
-  for (const [name, response] of table)
+  for (const { name, bytes: response } of broken)
     await t.test(name, async () => {
       await using upstream = await rawServer((connection) => {
         connection.socket.once('data', () => connection.socket.end(response))
@@ -165,11 +142,25 @@ test('bytes on an idle connection cut it, and are nobody’s answer', async () =
   assert.equal(upstream.connections.length, 2)
 })
 
-test('bytes behind a response cut the connection too', async () => {
-  await using upstream = await always(`${OK}Content-Length: 2\r\n\r\nok${OK}Content-Length: 4\r\n\r\nevil`)
-  await using gateway = await rig(upstream.port)
-  for (let i = 0; i < 3; i++) assert.equal(bodyOf(await ask(gateway.port, FREE)), 'ok')
-  assert.equal(upstream.connections.length, 3)
+test('bytes behind a response cut the connection, and are nobody’s answer', async (t) => {
+  for (const { name, bytes, method = 'GET' } of trailing)
+    await t.test(name, async () => {
+      await using upstream = await always(bytes)
+      await using gateway = await rig(upstream.port)
+      using client = dial(gateway.port)
+      for (let i = 1; i <= 3; i++) {
+        const before = client.text.length
+        client.send(`${method} /free HTTP/1.1\r\nHost: a.example\r\n\r\n`)
+        // HEAD and 304 have the length of what they do not bring; a chunked body ends with its last line.
+        await client.until((text) => {
+          const answer = text.slice(before)
+          const bare = method === 'HEAD' || bytes.startsWith('HTTP/1.1 304')
+          return bare ? answer.endsWith('\r\n\r\n') : answer.endsWith('\r\n0\r\n\r\n') || isComplete(answer)
+        })
+        assert.equal(upstream.connections.length, i, 'a connection that said too much serves nobody else')
+      }
+      assert.doesNotMatch(client.text, /evil/)
+    })
 })
 
 test('a server that greets before it is asked gets no request', async () => {
