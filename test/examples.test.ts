@@ -1,9 +1,13 @@
-/** Every example, and all code in the pages of docs/, is run, and prints what is said of it. Commands: test/e2e/pages.test.ts. */
+/**
+ * Every example, and all code in the pages of docs/, is run, and prints what is said of it. Commands: test/e2e/pages.test.ts;
+ * those with a word to fill in (`sh`): test/docs.test.ts.
+ */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
+import { LogPolicy } from 'tallystick/core'
 import { loadConfig } from '../packages/tallyd/src/config.ts'
 import { assertPrints, fences, pages } from './support/pages.ts'
 import { root } from './support/up.ts'
@@ -59,6 +63,12 @@ I /forecast/rome: 402 CAPABILITY_SPENT: \`uses=5\` is used up: 0 left, 1 needed
 `,
 }
 
+/** A page may show only the keys that it is about: the rest of the file is then the least that there can be. */
+function whole(yaml: string): string {
+  if (/^services:/m.test(yaml)) return yaml
+  return `${yaml}lightning: sim\nservices: { api: { upstream: http://127.0.0.1:3000, routes: { GET /**: free } } }\n`
+}
+
 describe('examples', { concurrency: 2 }, () => {
   for (const [name, output] of Object.entries(examples))
     test(`${name} prints what it should`, { timeout: 60_000 }, async () => {
@@ -80,26 +90,41 @@ describe('examples', { concurrency: 2 }, () => {
     })
 })
 
+const tests = sources(['test/**/*.test.ts', 'packages/*/src/**/*.test.ts'])
+const programs = sources(['test/interop/peers/*.go'])
+
+function sources(patterns: readonly string[]): readonly string[] {
+  return globSync(patterns, { cwd: root }).map((file) => readFileSync(path.join(root, file), 'utf8'))
+}
+
+/** Whether one of the files has every line, comments apart. */
+function quotedFrom(text: string, files: readonly string[]): boolean {
+  const lines = text.split('\n').map((line) => line.replace(/ +\/\/ .*/, '').trim())
+  return files.some((file) => lines.every((line) => file.includes(line)))
+}
+
 describe('code in docs/', { concurrency: 2 }, () => {
   for (const page of pages()) {
     // A story: its commands build on one another, so e2e/delegationPage.test.ts runs them as a whole.
     if (page === 'docs/delegation.md') continue
     const all = fences(page)
     test(`${page}: every block is of a kind that is run`, () => {
-      const odd = all.filter(({ language }, i) => {
-        if (language === 'text') return all[i - 1]?.language !== 'ts'
-        return !['ts', 'yaml', 'console'].includes(language)
+      const odd = all.filter(({ language, text }, i) => {
+        if (language === 'text') return all[i - 1]?.language !== 'ts' && !quotedFrom(text, tests)
+        if (language === 'go') return !quotedFrom(text, programs)
+        return !['ts', 'yaml', 'policy', 'console', 'sh'].includes(language)
       })
       assert.deepEqual(
         odd.map(({ at }) => at),
         [],
-        'expected ts, text right behind it for what it prints, yaml or console',
+        'expected ts, text right behind it for what it prints, text that one test expects line by line, yaml, policy, console, sh, or go out of test/interop/peers',
       )
     })
 
     all.forEach(({ at, language, text }, i) => {
       const next = all[i + 1]
-      if (language === 'yaml') test(`${at} is a config`, () => void loadConfig(text, at))
+      if (language === 'yaml') test(`${at} is a config`, () => void loadConfig(whole(text), at))
+      if (language === 'policy') test(`${at} is a policy`, () => void LogPolicy.parse(text))
       if (language !== 'ts') return
       test(`${at} runs and prints what is under it`, { timeout: 60_000 }, async () => {
         const file = path.join(folder, `${path.basename(page, '.md')}-${i}.ts`)
