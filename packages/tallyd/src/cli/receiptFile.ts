@@ -1,6 +1,6 @@
 /** Proofs of receipts on the command line: a file as `tally fetch --receipt` writes it, or `-` for stdin. */
 import { resolve } from 'node:path'
-import { Bytes, LogPolicy, Note, Proof, TallyError } from 'tallystick/core'
+import { Anchor, Bytes, LogPolicy, Note, Proof, TallyError } from 'tallystick/core'
 import type { Option } from './Command.ts'
 import { readNamed, readStdin } from './files.ts'
 import type { Io } from './Io.ts'
@@ -20,6 +20,7 @@ export const verifyOptions = {
   node: { type: 'value', value: 'HEX', help: 'the public key of the payee’s node' },
   holder: { type: 'value', value: 'KEY', many: true, help: 'a holder you know, as `tally token key` prints it' },
   header: { type: 'value', value: 'HEX', many: true, help: 'a block header (80 bytes) of a chain you believe' },
+  anchor: { type: 'value', value: 'FILE', help: 'an anchor of the log, for the latest time by a block (--header)' },
 } as const satisfies Record<string, Option>
 
 export interface VerifyValues {
@@ -29,10 +30,11 @@ export interface VerifyValues {
   readonly node: string | undefined
   readonly holder: readonly string[]
   readonly header: readonly string[]
+  readonly anchor: string | undefined
 }
 
 export async function readVerifyOptions(io: Io, values: VerifyValues): Promise<Proof.VerifyOptions> {
-  const { policy, service, node, holder, header } = values
+  const { policy, service, node, holder, header, anchor } = values
   const key = values['log-key']
   if (policy !== undefined && key !== undefined) throw new TallyError('USAGE', '--log-key goes without --policy')
   return {
@@ -46,6 +48,7 @@ export async function readVerifyOptions(io: Io, values: VerifyValues): Promise<P
     node: hex('--node', node, 33),
     holders: holder.map((text) => parsePublic('--holder', text)),
     headers: header.map((text) => hex('--header', text, 80)!),
+    anchor: anchor === undefined ? undefined : Anchor.parse(Bytes.fromUtf8(await readNamed(resolve(io.cwd, anchor)))),
   }
 }
 

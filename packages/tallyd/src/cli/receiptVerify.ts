@@ -63,6 +63,10 @@ function meaningOf(grade: Proof.Grade): readonly string[] {
   return all.slice(0, all.findIndex(([name]) => name === grade) + 1).map(([name, means]) => `${name}: ${means}`)
 }
 
+/** Witnesses come first: where both say something, theirs is the earlier. */
+const byWhom = ({ witnessed }: Proof.Facts): string =>
+  witnessed ? 'say the witnesses' : 'by a block that you gave the header of'
+
 interface Colours {
   readonly good: (text: string) => string
   readonly bold: (text: string) => string
@@ -76,7 +80,7 @@ function asText(verdict: Proof.Verdict, style: Colours): string {
     ['grade', grade ?? 'none: no invoice is in it'],
     ...(grade ? meaningOf(grade).map((means) => ['', means] as const) : []),
     ['made after', notBefore ? isoSeconds(notBefore) : 'not known'],
-    ['logged before', notAfter ? `${isoSeconds(notAfter)}, say the witnesses` : 'not known'],
+    ['logged before', notAfter ? `${isoSeconds(notAfter)}, ${byWhom(verdict.facts)}` : 'not known'],
     ['says it was', isoSeconds(claimed.receipt)],
     ['receipts', receipts.map(({ kind }) => kind).join(', ')],
     ['service key', serviceKey],
