@@ -152,6 +152,16 @@ test('metrics count what happened by route, and hold no secret', async () => {
   assert.doesNotMatch(exposition, /[0-9a-f]{64}|[A-Za-z0-9+/]{64}/)
 })
 
+test('what strangers ask of our own pages makes no series of its own', async () => {
+  await using upstream = await echo()
+  await using shop = await run('names', upstream.url)
+  const asked = Array.from({ length: 5 }, (_, i) => `canary${i}${'x'.repeat(2000)}`)
+  for (const name of asked) await (await fetch(`${shop.daemon.url}/.well-known/tally/receipts/${name}`)).text()
+  const metrics = await (await fetch(`${shop.admin}/metrics`)).text()
+  assert.doesNotMatch(metrics + JSON.stringify(shop.events), /canary/)
+  assert.match(metrics, /route="\/\.well-known\/tally\/receipts\/\*",decision="refused",status="4xx"\} 5/)
+})
+
 test('metrics can want a token too', async () => {
   await using upstream = await echo()
   await using shop = await run('closed', upstream.url, 'admin: { listen: "127.0.0.1:0", metrics: token }\n')

@@ -20,6 +20,8 @@ export type OwnAnswer = Omit<Answer, 'body'> & { readonly body: string | Uint8Ar
 export interface OwnPages {
   /** Whether it is worth asking. */
   owns(path: string): boolean
+  /** What logs and metrics call it: one of a few names, whatever strangers put behind them. */
+  nameOf(path: string): string
   answer(call: Call, path: string): OwnAnswer | Promise<OwnAnswer> | undefined
 }
 
@@ -50,7 +52,11 @@ export function createOwnPages(options: {
       return desk(call).then((answer) => answer ?? problemAnswer(call, NONE))
     return undefined
   }
-  return { owns, answer }
+  const nameOf = (path: string): string => {
+    if (path.startsWith(RECEIPTS_PATH)) return `${RECEIPTS_PATH}*`
+    return prefix !== undefined && path.startsWith(prefix) ? `${prefix}**` : path
+  }
+  return { owns, nameOf, answer }
 }
 
 const NONE = new TallyError('RECEIPT_UNKNOWN', 'this service keeps no receipts')

@@ -89,7 +89,7 @@ export const HOST = /^(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?$/
 const listOf = (line: string): string[] =>
   line
     .split(',')
-    .map((item) => item.replaceAll(/^[ \t]+|[ \t]+$/g, ''))
+    .map((item) => item.trim())
     .filter((item) => item !== '')
 
 /** Traefik and others say `wss` of a WebSocket. */
@@ -150,7 +150,7 @@ export function parseForwarded(lines: readonly string[]): readonly ReadonlyMap<s
   const elements: Map<string, string>[] = []
   for (const line of lines) {
     let element = new Map<string, string>()
-    const text = line.replaceAll(/^[ \t]+|[ \t]+$/g, '')
+    const text = line.trim()
     let at = 0
     for (;;) {
       PAIR.lastIndex = at

@@ -148,7 +148,7 @@ export function createServe(options: ServeOptions): Serve {
   }
 
   async function answerOwn(visit: Visit, page: string, reply: OwnAnswer | Promise<OwnAnswer>): Promise<void> {
-    visit.page = page
+    visit.page = own.nameOf(page)
     const ready = await reply
     visit.decision = ready.status < 400 ? 'free' : 'refused'
     if (!visit.res.closed && !visit.res.destroyed) answer(visit, ready)

@@ -122,7 +122,11 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
   const serve = createServe({
     routes: () => current.routes,
-    own: { owns: (path) => current.own.owns(path), answer: (call, path) => current.own.answer(call, path) },
+    own: {
+      owns: (path) => current.own.owns(path),
+      nameOf: (path) => current.own.nameOf(path),
+      answer: (call, path) => current.own.answer(call, path),
+    },
     authz: { asked: (path) => current.authz.asked(path), reply: (req) => current.authz.reply(req) },
     origin,
     callerOf,

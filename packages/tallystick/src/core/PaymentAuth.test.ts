@@ -147,3 +147,19 @@ test('a receipt names the payment hash and says nothing secret', () => {
     timestamp: '2026-11-22T12:00:00.000Z',
   })
 })
+
+test('blanks without end in a header cost no more than their length', () => {
+  const blanks = ' '.repeat(8100)
+  const best = (work: () => unknown): number =>
+    Math.min(
+      ...Array.from({ length: 5 }, () => {
+        const from = performance.now()
+        work()
+        return performance.now() - from
+      }),
+    )
+  for (const text of [`a/b${blanks}x`, `*/*;${blanks}q=1${blanks}x`, `${blanks}lightning/charge${blanks};`])
+    assert.ok(best(() => PaymentAuth.preference([text], 'charge')) < 15, text.replaceAll(/ +/g, '…'))
+  for (const text of [`Payment a${blanks}x`, `Payment${blanks}x${blanks}`.slice(0, 8192)])
+    assert.ok(best(() => assert.throws(() => PaymentAuth.parse([text]))) < 15, text.replaceAll(/ +/g, '…'))
+})

@@ -132,10 +132,14 @@ export function formatReceipt({ reference, challengeId, timestamp, more = {} }: 
 export function preference(values: readonly string[], intent: Intent): number | undefined {
   let best: { specific: number; weight: number } | undefined
   for (const range of values.join(',').slice(0, MAX_LENGTH).split(',')) {
-    const match = /^\s*([a-z]+|\*)\/([A-Za-z0-9-]+|\*)\s*(?:;\s*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?\s*$/.exec(range)
+    // Blanks are cut off first: two places where they may stand would have an expression try every way to share them.
+    const [media = '', weight, more] = range.split(';').map((part) => part.trim())
+    const match = /^([a-z]+|\*)\/([A-Za-z0-9-]+|\*)$/.exec(media)
+    const q = weight === undefined ? 1 : /^q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)$/.exec(weight)?.[1]
+    if (q === undefined || more !== undefined) continue
     if (!match || !['*', METHOD].includes(match[1]!) || !['*', intent].includes(match[2]!)) continue
     const specific = Number(match[1] !== '*') * 2 + Number(match[2] !== '*')
-    if (!best || specific > best.specific) best = { specific, weight: Number(match[3] ?? 1) }
+    if (!best || specific > best.specific) best = { specific, weight: Number(q) }
   }
   return best?.weight
 }
@@ -145,13 +149,10 @@ function tokens(value: string): readonly string[] {
   if (!/payment/i.test(value)) return []
   if (value.length > MAX_LENGTH)
     throw malformed(`a credential is at most ${MAX_LENGTH} characters, got ${value.length}`)
-  return value.split(',').flatMap(
-    (part) =>
-      /^\s*payment(?:[ \t]+(.*?))?\s*$/i
-        .exec(part)
-        ?.slice(1, 2)
-        .map((token) => token ?? '') ?? [],
-  )
+  return value.split(',').flatMap((part) => {
+    const [scheme = '', ...token] = part.trim().split(/[ \t]+/)
+    return scheme.toLowerCase() === 'payment' ? [token.join(' ')] : []
+  })
 }
 
 function decode(text: string): Json.Json {
