@@ -2,32 +2,20 @@
  * How long a proxy waits for the gateway when it asks about a gate (docs/forward-auth.md): a thousand questions a second, sent
  * when they are due, against the same questions about a route that costs nothing, in turn, round after round.
  */
-import { fork, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startLoader, type Rate } from './load.ts'
+import { once, start } from './processes.ts'
 import { median, type Bench } from './report.ts'
 
 const TOKENS = 1000
 const PER_SECOND = 1000
 const GOAL = 20
 
-const message = <T>(child: ChildProcess): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const onExit = (code: number | null): void => reject(new Error(`bench child ended with ${code}`))
-    child.once('exit', onExit)
-    child.once('message', (value) => {
-      child.off('exit', onExit)
-      resolve(value as T)
-    })
-  })
-
-async function start(store: string): Promise<{ child: ChildProcess; port: number }> {
-  const args = ['1', store, 'trusted']
-  const child = fork(path.join(import.meta.dirname, 'gatewayChild.ts'), args, { execArgv: ['--conditions=source'] })
-  return { child, port: await message<number>(child) }
-}
+const startGateway = (store: string) =>
+  start(path.join(import.meta.dirname, 'gatewayChild.ts'), ['1', store, 'trusted'])
 
 /** As nginx asks with our configuration. */
 const question = (route: string, authorization: string): string =>
@@ -40,11 +28,11 @@ export async function authzBench({ quick }: { quick: boolean }): Promise<Bench> 
   const milliseconds = quick ? 1000 : 3000
   using loader = startLoader()
   const dir = mkdtempSync(path.join(tmpdir(), 'tally-bench-'))
-  const inMemory = await start('memory')
-  const onDisk = await start(path.join(dir, 'bench.db'))
+  const inMemory = await startGateway('memory')
+  const onDisk = await startGateway(path.join(dir, 'bench.db'))
   try {
     const tokens = async (child: ChildProcess, route: string): Promise<string[]> => {
-      const bought = message<string[]>(child)
+      const bought = once<string[]>(child)
       child.send({ route, count: TOKENS })
       return (await bought).map((authorization) => question(route, authorization))
     }

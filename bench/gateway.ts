@@ -1,154 +1,231 @@
 /**
- * What the L402 check costs the proxy: the same gateway process, the same upstream, requests to a free route and to priced
- * ones in turn, round after round; the figures are medians of the rounds' ratios.
+ * `npm run bench:gateway`: what the check, the meters and the receipts cost the proxy, what a flood does to it, and how it
+ * stands beside nginx and Go's ReverseProxy. All of it paired in one run, each process that is measured on one core.
+ *
+ * Fails only on nonsense: answers of another status, a meter that gave more than it had, a flood that minted invoices.
  */
-import { fork, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { startLoader, type Rate } from './load.ts'
-import { median, type Bench, type Row } from './report.ts'
+import { isInstalled, needs, startPostgres } from '../test/support/postgres.ts'
+import { startLoader, type Loader } from './load.ts'
+import { pair, type Paired, type Variant } from './paired.ts'
+import { startGoProxy, startNginxProxy, startUpstream } from './peers.ts'
+import { once, pin, start } from './processes.ts'
+import type { Bench, Row } from './report.ts'
 
 const TOKENS = 1000
-const BODY = 'x'.repeat(1024)
+const CONNECTIONS = 64
+/** What one token of the route `/few` is good for. */
+const FEW = 500
+/** Each flood comes from one client and asks for one route, where one invoice is open at a time. */
+const MOST_MINTED = 3
 
-export const once = <T>(child: ChildProcess): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const onExit = (code: number | null): void => reject(new Error(`bench child ended with ${code}`))
-    child.once('exit', onExit)
-    child.once('message', (message) => {
-      child.off('exit', onExit)
-      resolve(message as T)
-    })
-  })
+type Name = 'free' | 'pass' | 'uses' | 'receipts' | 'durable' | 'postgres' | 'nginx' | 'go' | Flood
+type Flood = 'reoffered' | 'forged' | 'nonsense'
 
-/** Microseconds so far. */
-export async function cpuOf(child: ChildProcess): Promise<number> {
-  const answered = once<number>(child)
-  child.send('cpu')
+interface Gateway extends Disposable {
+  readonly pid: number
+  readonly port: number
+  /** Credentials for a route. */
+  readonly buy: (route: string, count: number) => Promise<readonly string[]>
+  /** Invoices so far. */
+  readonly minted: () => Promise<number>
+}
+
+async function startGateway(upstream: number, store: string, ...flags: string[]): Promise<Gateway> {
+  const file = path.join(import.meta.dirname, 'gatewayChild.ts')
+  const { child, port } = await start(file, [`${upstream}`, store, ...flags])
+  pin(child.pid!, 'measured')
+  return {
+    pid: child.pid!,
+    port,
+    buy: (route, count) => ask<string[]>(child, { route, count }),
+    minted: () => ask<number>(child, 'minted'),
+    [Symbol.dispose]: () => void child.kill(),
+  }
+}
+
+function ask<T>(child: ChildProcess, message: 'minted' | { route: string; count: number }): Promise<T> {
+  const answered = once<T>(child)
+  child.send(message)
   return answered
 }
 
-export async function startGateway(
-  upstream: number,
-  store: string,
-  ...more: string[]
-): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(path.join(import.meta.dirname, 'gatewayChild.ts'), [`${upstream}`, store, ...more], {
-    execArgv: ['--conditions=source'],
-  })
-  return { child, port: await once<number>(child) }
-}
-
-export const head = (target: string, authorization?: string): string =>
+const head = (target: string, authorization?: string): string =>
   `GET ${target} HTTP/1.1\r\nHost: bench\r\n${authorization === undefined ? '' : `Authorization: ${authorization}\r\n`}\r\n`
 
 export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench> {
-  const rounds = quick ? 5 : 15
-  const milliseconds = quick ? 400 : 800
-  using loader = startLoader()
-  const upstream = http.createServer((_req, res) => res.end(BODY))
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
-  const upstreamPort = (upstream.address() as AddressInfo).port
+  const size = { rounds: quick ? 3 : 9, milliseconds: quick ? 200 : 400, connections: CONNECTIONS }
   const dir = mkdtempSync(path.join(tmpdir(), 'tally-bench-'))
-  const inMemory = await startGateway(upstreamPort, 'memory')
-  const onDisk = await startGateway(upstreamPort, path.join(dir, 'bench.db'))
-  const recording = await startGateway(upstreamPort, path.join(dir, 'recording.db'), 'receipts')
-  try {
-    const tokens = async (child: ChildProcess, route: string): Promise<string[]> => {
-      const bought = once<string[]>(child)
-      child.send({ route, count: TOKENS })
-      return (await bought).map((authorization) => head(route, authorization))
-    }
-    const pass = await tokens(inMemory.child, '/pass')
-    const variants = {
-      // The same bytes to a route that costs nothing: what is left is the check.
-      free: { ...inMemory, requests: pass.map((text) => text.replace('/pass', '/free')), status: 200 },
-      pass: { ...inMemory, requests: pass, status: 200 },
-      uses: { ...inMemory, requests: await tokens(inMemory.child, '/uses'), status: 200 },
-      durable: { ...onDisk, requests: await tokens(onDisk.child, '/uses'), status: 200 },
-      recorded: { ...recording, requests: await tokens(recording.child, '/uses'), status: 200 },
-      reoffered: { ...inMemory, requests: [head('/fresh/1')], status: 402 },
-      // Real tokens with another preimage, so that all of the parsing is done and nothing is ever remembered.
-      forged: { ...inMemory, requests: pass.map(forged), status: 402 },
-      nonsense: { ...inMemory, requests: [head('/fresh/1', `L402 ${'x'.repeat(300)}`)], status: 402 },
-    }
-    type Name = keyof typeof variants
-    const names = Object.keys(variants) as Name[]
-    const rates = new Map<Name, (Rate & { cpu: number })[]>(names.map((name) => [name, []]))
-    for (let round = -1; round < rounds; round++)
-      for (const [i] of names.entries()) {
-        // Rotated, so that no variant always runs behind the same one; the first round only warms up.
-        const name = names[(i + Math.max(round, 0)) % names.length]!
-        const { child, ...load } = variants[name]
-        const before = await cpuOf(child)
-        const rate = await loader.drive({ ...load, connections: 64, milliseconds })
-        const cpu = (await cpuOf(child)) - before
-        if (rate.errors > 0) throw new Error(`${name}: ${rate.errors} answers were not ${variants[name].status}`)
-        if (round >= 0) rates.get(name)!.push({ ...rate, cpu: cpu / rate.answered })
-      }
-    const fresh = await freshChallenges(inMemory.port, milliseconds)
-    const ratio = (name: Name): number =>
-      median(rates.get(name)!.map(({ perSecond }, i) => perSecond / rates.get('free')![i]!.perSecond))
-    const rate = (name: Name): string => `${Math.round(median(rates.get(name)!.map(({ perSecond }) => perSecond)))}/s`
-    const against = (name: Name, label: string, goal?: number): Row => ({
-      name: label,
-      value: `${ratio(name).toFixed(2)}×`,
-      ...(goal !== undefined && { goal: `≥ ${goal}`, met: ratio(name) >= goal }),
-    })
-    /** The gateway's own time, which neighbours on the machine disturb less than requests per second. */
-    const cpu = (name: Name): number => median(rates.get(name)!.map(({ cpu }, i) => rates.get('free')![i]!.cpu / cpu))
-    return {
-      title: `Gateway, ${TOKENS} tokens in rotation, 64 connections, against the same proxy on a free route (${rounds} rounds)`,
-      rows: [
-        against('pass', 'L402 check, repeating tokens', 0.9),
-        { name: 'the same by CPU time of the gateway per request', value: `${cpu('pass').toFixed(2)}×` },
-        against('uses', 'L402 check and a meter in memory'),
-        against('durable', 'L402 check and a durable meter (SQLite, synchronous=FULL)'),
-        {
-          name: 'the same with receipts, against without',
-          value: `${(ratio('recorded') / ratio('durable')).toFixed(2)}×`,
-          goal: '≥ 0.8',
-          met: ratio('recorded') / ratio('durable') >= 0.8,
-        },
-        { name: 'free route through the proxy', value: rate('free') },
-        { name: '402 challenges, invoice re-offered', value: rate('reoffered') },
-        against('reoffered', 'a flood without credentials', 0.5),
-        against('forged', 'a flood of forged credentials, 1000 in rotation', 0.5),
-        against('nonsense', 'a flood of nonsense in Authorization', 0.5),
-        {
-          name: '402 challenges, invoice minted each time (simulated node signs in JS)',
-          value: `${Math.round(fresh)}/s`,
-        },
-      ],
-    }
-  } finally {
-    inMemory.child.kill()
-    onDisk.child.kill()
-    recording.child.kill()
-    upstream.close()
-    upstream.closeAllConnections()
-    rmSync(dir, { recursive: true, force: true })
+  await using parts = new AsyncDisposableStack()
+  parts.defer(() => rmSync(dir, { recursive: true, force: true }))
+  const loader = parts.use(startLoader())
+  const upstream = parts.use(await startUpstream())
+  const gateway = async (store: string, ...flags: string[]): Promise<Gateway> =>
+    parts.use(await startGateway(upstream.port, store, ...flags))
+  const inMemory = await gateway('memory')
+  const receipting = await gateway(path.join(dir, 'receipts.db'), 'receipts')
+  const onDisk = await gateway(path.join(dir, 'bench.db'))
+  const server = isInstalled ? parts.use(await startPostgres()) : undefined
+  const onPostgres = server && (await gateway(await server.create('gateway')))
+  const nginx = await startNginxProxy(upstream.port)
+  const go = await startGoProxy(upstream.port)
+  for (const peer of [nginx, go]) if (peer) parts.use(peer)
+
+  const served = async ({ buy, ...at }: Gateway, route: string): Promise<Variant> => {
+    const requests = (await buy(route, TOKENS)).map((authorization) => head(route, authorization))
+    return { pid: at.pid, port: at.port, requests, status: 200 }
+  }
+  const pass = await served(inMemory, '/pass')
+  // The same bytes to a route that costs nothing: what is left is the check.
+  const free = { ...pass, requests: pass.requests.map((text) => text.replace('/pass', '/free')) }
+  const flood = (requests: readonly string[]): Variant => ({ ...pass, requests, status: 402 })
+  const variants: Partial<Record<Name, Variant>> = {
+    free,
+    pass,
+    uses: await served(inMemory, '/uses'),
+    receipts: await served(receipting, '/uses'),
+    durable: await served(onDisk, '/uses'),
+    ...(onPostgres && { postgres: await served(onPostgres, '/uses') }),
+    ...(nginx && { nginx: { ...free, pid: nginx.pid, port: nginx.port } }),
+    ...(go && { go: { ...free, pid: go.pid, port: go.port } }),
+    reoffered: flood([head('/fresh/1')]),
+    // Real tokens with another preimage, so that all of the parsing is done and nothing is ever remembered.
+    forged: flood(pass.requests.map(forged)),
+    nonsense: flood([head('/fresh/1', `L402 ${'x'.repeat(300)}`)]),
+  }
+  const before = await inMemory.minted()
+  const paired = await pair(loader, variants, size)
+  const minted = (await inMemory.minted()) - before
+  if (minted > MOST_MINTED) throw new Error(`floods of one client minted ${minted} invoices`)
+  // Where nobody waits for others: what a request waits for the check, and not for its turn.
+  const calm = await pair(loader, { free, pass }, { ...size, connections: 16, perSecond: 2000 })
+  const added = calm.p99('pass') - calm.p99('free')
+  const stores = { memory: inMemory, SQLite: onDisk, ...(onPostgres && { PostgreSQL: onPostgres }) }
+  for (const [name, store] of Object.entries(stores)) await assertExact(loader, store, name)
+  return {
+    title:
+      `Gateway on one core, ${TOKENS} tokens in rotation, ${CONNECTIONS} connections, medians of ${size.rounds} rounds: ` +
+      `requests/s and CPU time per request as ratios, p99 under full load`,
+    rows: [
+      ...ownRows(paired, { postgres: onPostgres !== undefined }),
+      ...peerRows(paired, { nginx: nginx !== undefined, go: go !== undefined }),
+      {
+        name: 'p99 added by the check, at 2000 requests/s',
+        value: `${added >= 0 ? '+' : ''}${added.toFixed(2)} ms`,
+        goal: '≤ 1 ms',
+        met: added <= 1,
+      },
+      row(paired, 'reoffered', { label: 'flood without credentials, against the free route', goal: 0.5 }),
+      row(paired, 'forged', { label: `flood of ${TOKENS} forged credentials`, goal: 0.5 }),
+      row(paired, 'nonsense', { label: 'flood of nonsense in Authorization', goal: 0.5 }),
+      {
+        name: `invoices minted for ${floodOf(paired)} requests of these floods`,
+        value: `${minted}`,
+        goal: `≤ ${MOST_MINTED}`,
+        met: true,
+      },
+      {
+        name: 'from a new client each: 402 with an invoice, minted and signed in JS',
+        value: `${Math.round(await freshChallenges(inMemory.port, size.milliseconds))}/s`,
+      },
+      {
+        name: `uses granted by a token of ${FEW}, on ${Object.keys(stores).join(', ')}`,
+        value: `${FEW}`,
+        goal: `${FEW}`,
+        met: true,
+      },
+    ],
   }
 }
+
+const floodOf = ({ samples }: Paired<Name>): number =>
+  (['reoffered', 'forged', 'nonsense'] as const)
+    .flatMap((name) => samples.get(name)!)
+    .reduce((sum, { answered }) => sum + answered, 0)
+
+function ownRows(paired: Paired<Name>, has: { readonly postgres: boolean }): readonly Row[] {
+  return [
+    row(paired, 'free', { label: 'free route: the base of what follows' }),
+    row(paired, 'pass', { label: 'L402 check, repeating tokens', goal: 0.92 }),
+    row(paired, 'uses', { label: 'check and a meter in memory' }),
+    row(paired, 'durable', { label: 'check and a durable meter on SQLite, synchronous=FULL', goal: 0.5 }),
+    row(paired, 'receipts', { label: 'the same with a receipt of each use, against without', base: 'durable', goal: 0.8 }),
+    has.postgres
+      ? row(paired, 'postgres', { label: 'check and a durable meter on PostgreSQL', goal: 0.5 })
+      : { name: 'check and a durable meter on PostgreSQL', value: `skipped: ${needs}` },
+  ]
+}
+
+/** On the core that all of them share the load can be what ends first; then only CPU time tells them apart. */
+function peerRows(paired: Paired<Name>, has: { readonly nginx: boolean; readonly go: boolean }): readonly Row[] {
+  const against = (base: 'nginx' | 'go', name: string, goal: number): Row => {
+    if (!has[base]) return { name, value: `skipped: no ${base} here` }
+    const rate = paired.rate('free', base)
+    const cpu = paired.cpu('free', base)
+    const met = Math.min(rate, Number.isNaN(cpu) ? rate : cpu) >= goal
+    return { name, value: times(rate), cpu: times(cpu), p99: ms(paired.p99(base)), goal: `≥ ${goal}, by both`, met }
+  }
+  return [
+    against('nginx', 'free route against nginx as a plain proxy (its p99)', 0.45),
+    against('go', "free route against Go's ReverseProxy, 128 idle connections (its p99)", 1.5),
+  ]
+}
+
+function row(
+  paired: Paired<Name>,
+  name: Name,
+  { label, goal, base = 'free' }: { label: string; goal?: number; base?: Name },
+): Row {
+  const rate = paired.rate(name, base)
+  return {
+    name: label,
+    value: times(rate),
+    cpu: times(paired.cpu(name, base)),
+    p99: ms(paired.p99(name)),
+    ...(goal !== undefined && { goal: `≥ ${goal}`, met: rate >= goal }),
+  }
+}
+
+const times = (ratio: number): string => (Number.isNaN(ratio) ? '' : `${ratio.toFixed(2)}×`)
+const ms = (value: number): string => `${value.toFixed(1)} ms`
 
 /** The last hex digit of the preimage, changed. */
 const forged = (text: string): string =>
   text.replace(/([0-9a-f])\r\n\r\n$/, (_, digit: string) => `${digit === '0' ? '1' : '0'}\r\n\r\n`)
 
-/** Every request names a path of its own; each is another route to the one-open-invoice rule only if it is another client. */
+/** All connections spend one token until it has nothing left, and then some. */
+async function assertExact(loader: Loader, { port, buy }: Gateway, store: string): Promise<void> {
+  const [authorization] = await buy('/few', 1)
+  const load = {
+    port,
+    requests: [head('/few', authorization)],
+    connections: CONNECTIONS,
+    status: 200,
+    milliseconds: 200,
+  }
+  let granted = 0
+  for (let refused = 0; refused === 0;) {
+    const { answered, errors } = await loader.drive(load)
+    refused = errors
+    granted += answered - errors
+    if (granted > FEW) break
+  }
+  if (granted !== FEW) throw new Error(`${store}: a token good for ${FEW} uses was granted ${granted}`)
+}
+
+/** One open invoice per client and route, so each is asked for from another address. */
 async function freshChallenges(port: number, milliseconds: number): Promise<number> {
   let done = 0
-  const deadline = performance.now() + milliseconds
   const started = performance.now()
-  const agents = Array.from({ length: 120 }, (_, i) => `127.0.0.${i + 2}`)
-  const next = agents.values()
+  const addresses = Array.from({ length: 120 }, (_, i) => `127.0.0.${i + 2}`).values()
   await Promise.all(
     Array.from({ length: 8 }, async () => {
-      for (const localAddress of next) {
-        if (performance.now() > deadline) return
+      for (const localAddress of addresses) {
+        if (performance.now() > started + milliseconds) return
         await challenge(port, localAddress)
         done++
       }

@@ -1,8 +1,8 @@
 /**
  * The gateway in a process of its own, over a simulated node so that Lightning is not what is measured. `free` routes go
- * through the same proxy without the check. argv: upstream port, store (`memory`, a file or `postgres://…`), and
- * `trusted` if whoever asks is a proxy in front. Tells its parent the port and
- * answers {buy} with credentials.
+ * through the same proxy without the check. argv: upstream port, store (`memory`, a file or `postgres://…`), then `trusted` if
+ * whoever asks is a proxy in front, `receipts` if uses leave some beside the store. Tells its parent the port and sells
+ * credentials.
  */
 import { Challenge, Credential, Key, sats } from 'tallystick/core'
 import { sim } from 'tallystick/lightning/sim'
@@ -15,9 +15,15 @@ import { poolOf } from '../test/support/postgres.ts'
 import { signerOf } from '../packages/tallyd/src/daemon/ed25519.ts'
 import { createGateway } from '../packages/tallyd/src/gateway/server.ts'
 
-const [upstream, where, trusted] = process.argv.slice(2) as [string, string, string?]
-const recorded = trusted
+const [upstream, where, ...flags] = process.argv.slice(2) as [string, string, ...string[]]
 const wallet = sim({ clock: () => new Date(), balance: sats(10n ** 15n) })
+let minted = 0
+const lightning = Object.assign(Object.create(wallet) as typeof wallet, {
+  createInvoice: async (request: Parameters<typeof wallet.createInvoice>[0]) => {
+    minted++
+    return await wallet.createInvoice(request)
+  },
+})
 const store = await storeAt(where)
 // A thousand buyers ask before the first of them pays.
 const many = { count: 1_000_000, seconds: 60 }
@@ -28,19 +34,19 @@ async function receiptsBeside(file: string): Promise<NonNullable<GateOptions['re
   const log = await openLog({ store, guard, origin: 'bench.example/log', signer: signerOf(secret) })
   return { log, book: sqliteBook(`${file}.book`), signer: signerOf(secret) }
 }
-const receipts = recorded === 'receipts' ? await receiptsBeside(where) : undefined
+const receipts = flags.includes('receipts') ? await receiptsBeside(where) : undefined
 const gate = createGate({
   ...(receipts && { receipts }),
   key: Key.random(),
   store,
-  lightning: wallet,
+  lightning,
   invoices: { perClient: many, total: many },
 })
 const config = loadConfig(
   `
 listen: 127.0.0.1:0
 lightning: sim
-${trusted !== 'trusted' ? '' : 'trusted_proxies: [127.0.0.1/32]'}
+${flags.includes('trusted') ? 'trusted_proxies: [127.0.0.1/32]' : ''}
 services:
   bench:
     upstream: http://127.0.0.1:${upstream}
@@ -48,6 +54,7 @@ services:
       GET /free: free
       GET /pass: { price: 1 sat, pass: 1h }
       GET /uses: { price: 1 msat, uses: 1000000000 }
+      GET /few: { price: 1 msat, uses: 500 }
       GET /fresh/*: 1 sat
 `,
   'bench.yaml',
@@ -73,12 +80,11 @@ async function buy(route: string, client: number): Promise<string> {
   return Credential.format({ scheme: 'L402', macaroon, preimage: payment.preimage })
 }
 
-process.on('message', (message: 'cpu' | { route: string; count: number }) => {
-  if (message === 'cpu') {
-    const { user, system } = process.cpuUsage()
-    return void process.send!(user + system)
-  }
+process.on('message', (message: 'minted' | { route: string; count: number }) => {
+  if (message === 'minted') return void process.send!(minted)
   const { route, count } = message
   void Promise.all(Array.from({ length: count }, (_, i) => buy(route, i))).then((bought) => process.send!(bought))
 })
+// A profile is written only by a process that ends by itself.
+process.once('SIGTERM', () => process.exit())
 process.send!(port)

@@ -2,6 +2,9 @@
 export interface Row {
   readonly name: string
   readonly value: string
+  /** The same by CPU time per request. */
+  readonly cpu?: string
+  readonly p99?: string
   /** What we want it to be, when the project set itself a goal. */
   readonly goal?: string
   readonly met?: boolean
@@ -13,14 +16,20 @@ export interface Bench {
 }
 
 export function print({ title, rows }: Bench): void {
-  const width = Math.max(...rows.map(({ name }) => name.length))
-  const valueWidth = Math.max(...rows.map(({ value }) => value.length))
+  const columns = (['name', 'value', 'cpu', 'p99'] as const).filter((key) => rows.some((row) => row[key] !== undefined))
+  const widths = columns.map((key) => Math.max(key.length, ...rows.map((row) => row[key]?.length ?? 0)))
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')
   console.log(`\n${title}`)
-  for (const { name, value, goal, met } of rows) {
+  if (columns.length > 2) console.log(`  ${line(columns.map((key) => HEADS[key]))}`)
+  for (const row of rows) {
+    const { goal, met } = row
     const verdict = goal === undefined ? '' : `  goal ${goal}${met === undefined ? '' : met ? '  met' : '  MISSED'}`
-    console.log(`  ${name.padEnd(width)}  ${value.padStart(valueWidth)}${verdict}`)
+    console.log(`  ${line(columns.map((key) => row[key] ?? ''))}${verdict}`.trimEnd())
   }
 }
+
+const HEADS = { name: '', value: '', cpu: 'CPU', p99: 'p99' } as const
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)

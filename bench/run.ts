@@ -1,4 +1,4 @@
-/** `npm run bench`: every figure the docs quote, paired in one run. `--quick` for CI, `--only NAME`, `--json`; `--only soak --minutes N`. */
+/** `npm run bench`: every figure the docs quote, paired in one run. `--quick` for CI, `--only NAME,NAME`, `--json`; `--only soak --minutes N`. */
 import { parseArgs } from 'node:util'
 import { authzBench } from './authz.ts'
 import { embeddedBench } from './embedded.ts'
@@ -34,14 +34,16 @@ const benches: Record<string, (options: { quick: boolean }) => Promise<Bench>> =
 // Takes its time, so it runs only when it is asked for.
 if (values.only === 'soak') benches['soak'] = () => soakBench({ minutes: Number(values.minutes) })
 
-if (values.only !== undefined && !(values.only in benches)) {
-  console.error(`unknown bench "${values.only}"; there are: ${[...Object.keys(benches), 'soak'].join(', ')}`)
+const only = values.only?.split(',') ?? Object.keys(benches)
+const unknown = only.find((name) => !(name in benches))
+if (unknown !== undefined) {
+  console.error(`unknown bench "${unknown}"; there are: ${[...Object.keys(benches), 'soak'].join(', ')}`)
   process.exit(2)
 }
 
 const results: Bench[] = []
 for (const [name, bench] of Object.entries(benches)) {
-  if (values.only !== undefined && values.only !== name) continue
+  if (!only.includes(name)) continue
   const result = await bench({ quick: values.quick })
   results.push(result)
   if (!values.json) print(result)

@@ -15,6 +15,7 @@ const targets = {
   test: ['scripts/test.ts'],
   check: ['scripts/check.ts'],
   bench: ['--conditions=source', 'bench/run.ts'],
+  'bench:gateway': ['--conditions=source', 'bench/run.ts', '--only', 'gateway,authz'],
   build: ['scripts/build.ts'],
   docs: ['--conditions=source', 'scripts/docs.ts'],
   fix: ['scripts/fix.ts'],
