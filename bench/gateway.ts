@@ -153,7 +153,11 @@ function ownRows(paired: Paired<Name>, has: { readonly postgres: boolean }): rea
     row(paired, 'pass', { label: 'L402 check, repeating tokens', goal: 0.92 }),
     row(paired, 'uses', { label: 'check and a meter in memory' }),
     row(paired, 'durable', { label: 'check and a durable meter on SQLite, synchronous=FULL', goal: 0.5 }),
-    row(paired, 'receipts', { label: 'the same with a receipt of each use, against without', base: 'durable', goal: 0.8 }),
+    row(paired, 'receipts', {
+      label: 'the same with a receipt of each use, against without',
+      base: 'durable',
+      goal: 0.8,
+    }),
     has.postgres
       ? row(paired, 'postgres', { label: 'check and a durable meter on PostgreSQL', goal: 0.5 })
       : { name: 'check and a durable meter on PostgreSQL', value: `skipped: ${needs}` },
