@@ -3,15 +3,9 @@ import assert from 'node:assert/strict'
 import http2 from 'node:http2'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { Challenge, Credential, Key, sats, TallyError } from 'tallystick/core'
-import { sim } from 'tallystick/lightning/sim'
-import { createGate } from 'tallystick/server'
-import { memoryStore } from 'tallystick/storage'
-import { loadConfig } from '../../packages/tallyd/src/config.ts'
-import { createGates } from '../../packages/tallyd/src/gateway/authz/gates.ts'
+import { Challenge, Credential, sats, TallyError } from 'tallystick/core'
 import { fieldsOf, join, putBytes, putText, text } from '../../packages/tallyd/src/gateway/grpc/protobuf.ts'
-import { createGrpcServer } from '../../packages/tallyd/src/gateway/grpc/server.ts'
-import type { AccessEntry } from '../../packages/tallyd/src/gateway/server.ts'
+import { grpcGate } from '../support/grpcGate.ts'
 
 const METHOD = '/envoy.service.auth.v3.Authorization/Check'
 
@@ -26,39 +20,7 @@ interface Reply {
 
 async function place(options: { trusted?: string } = {}) {
   const parts = new AsyncDisposableStack()
-  const wallet = parts.use(sim())
-  const lightning = { down: false }
-  const receiver: typeof wallet = {
-    ...wallet,
-    async createInvoice(invoice) {
-      if (lightning.down) throw new TallyError('NODE_UNAVAILABLE', 'the node does not answer')
-      return await wallet.createInvoice(invoice)
-    },
-  }
-  const gate = parts.use(createGate({ key: Key.random(), store: memoryStore(), lightning: receiver }))
-  const config = loadConfig(
-    `lightning: sim
-trusted_proxies: ${options.trusted ?? '[127.0.0.1/32]'}
-grpc: 127.0.0.1:0
-services:
-  home:
-    origin: https://ha.example
-    routes: { GET /pub/**: free, "GET,POST /one/**": 10 sat }
-`,
-    'tally.yaml',
-  )
-  const log: AccessEntry[] = []
-  const trouble: unknown[] = []
-  const onTrouble = (error: unknown): void => void trouble.push(error)
-  const server = createGrpcServer({
-    listen: config.grpc!,
-    gates: createGates({ config, gate, clock: () => new Date(), onTrouble }),
-    clock: () => new Date(),
-    log: (entry) => log.push(entry),
-    onTrouble,
-  })
-  const { port } = await server.listen()
-  parts.use(server)
+  const { port, log, trouble, lightning, wallet } = parts.use(await grpcGate(options))
   const session = parts.adopt(http2.connect(`http://127.0.0.1:${port}`), (open) => open.destroy())
 
   async function call(framed: Uint8Array, headers: http2.OutgoingHttpHeaders = {}): Promise<Reply> {

@@ -55,6 +55,19 @@ test('Envoy: gates on one port need gRPC, which tells them apart', async () => {
   const grpc = JSON.stringify(parse((await run(['envoy'], `grpc: 127.0.0.1:8403\n${gates}`)).out))
   for (const name of ['home', 'map']) assert.match(grpc, new RegExp(`"context_extensions":\\{"gate":"${name}"\\}`))
   assert.doesNotMatch(grpc, /path_prefix/)
+  const names = [...grpc.matchAll(/"certificate_chain":\{"filename":"([^"]*)"/g)].map(([, name]) => name)
+  assert.deepEqual(names, [
+    '/etc/letsencrypt/live/ha.example/fullchain.pem',
+    '/etc/letsencrypt/live/map.example/fullchain.pem',
+  ])
+})
+
+test('Envoy over HTTP: 80 and 443 are two ports, and an IPv6 address has no brackets', async () => {
+  const text = `listen: "[::1]:8402"\n${gates.replace('https://map', 'http://map')}`
+  const { code, out, err } = await run(['envoy'], text)
+  assert.equal(code, 0, err)
+  assert.match(out, /"?address"?: "?::1"?\n/)
+  for (const port of ['80', '443']) assert.match(out, new RegExp(`port_value: ${port}\\n`))
 })
 
 test('what cannot be written is said, as a wrong command line', async () => {

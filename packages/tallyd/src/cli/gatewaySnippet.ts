@@ -6,7 +6,7 @@ import { configOption, readConfig } from './configFile.ts'
 import { exits } from './exit.ts'
 import { caddy } from './snippet/caddy.ts'
 import { envoy } from './snippet/envoy.ts'
-import type { Gate } from './snippet/Gate.ts'
+import { portOf, type Gate } from './snippet/Gate.ts'
 import { haproxy } from './snippet/haproxy.ts'
 import { haproxyLua } from './snippet/haproxyLua.ts'
 import { nginx } from './snippet/nginx.ts'
@@ -107,7 +107,7 @@ function reachable({ host, port }: Config['listen']): string {
 
 /** The gate stands in the path, which is the same for all that comes in at one port. */
 function checkEnvoy(gates: readonly Gate[]): void {
-  const ports = gates.map(({ origin }) => origin.port)
+  const ports = gates.map(({ origin }) => portOf(origin))
   if (gates[0]!.grpc === undefined && new Set(ports).size < ports.length)
     throw usage('Envoy can tell gates on one port apart only over gRPC: set `grpc`, or choose one with --service')
 }

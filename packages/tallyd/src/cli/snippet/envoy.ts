@@ -58,7 +58,7 @@ function listener(port: string, gates: readonly Gate[]): object {
           },
         },
       ],
-      ...(isSecure(origin) && { transport_socket: downstreamTls(origin) }),
+      ...(isSecure(origin) && { transport_socket: downstreamTls(gates) }),
     })),
   }
 }
@@ -130,8 +130,9 @@ function extAuthz({ name, gateway, grpc }: Gate): object {
   }
 }
 
+/** Of an IPv6 address URLs have brackets around it, Envoy none. */
 const address = (host: string, port: string): object => ({
-  socket_address: { address: host, port_value: Number(port) },
+  socket_address: { address: host.replace(/^\[|\]$/g, ''), port_value: Number(port) },
 })
 
 function cluster(name: string, url: URL, { http2 }: { readonly http2: boolean }): object {
@@ -170,17 +171,19 @@ function cluster(name: string, url: URL, { http2 }: { readonly http2: boolean })
   }
 }
 
-function downstreamTls({ hostname }: URL): object {
-  const at = `/etc/letsencrypt/live/${hostname}`
+/** Envoy chooses among certificates by the name that the client says. */
+function downstreamTls(gates: readonly Gate[]): object {
+  const folders = [...new Set(gates.map(({ origin }) => `/etc/letsencrypt/live/${origin.hostname}`))]
   return {
     name: 'envoy.transport_sockets.tls',
     typed_config: {
       '@type': `${TYPE}.transport_sockets.tls.v3.DownstreamTlsContext`,
       common_tls_context: {
         alpn_protocols: ['h2', 'http/1.1'],
-        tls_certificates: [
-          { certificate_chain: { filename: `${at}/fullchain.pem` }, private_key: { filename: `${at}/privkey.pem` } },
-        ],
+        tls_certificates: folders.map((at) => ({
+          certificate_chain: { filename: `${at}/fullchain.pem` },
+          private_key: { filename: `${at}/privkey.pem` },
+        })),
       },
     },
   }
