@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Bytes, Capability, Caveat, Credential, Key, Macaroon, sha256 } from 'tallystick/core'
-import { redact } from './redact.ts'
+import { Bytes, Capability, Caveat, Credential, Key, Macaroon, sha256, TallyError } from 'tallystick/core'
+import { redact, troubleText } from './redact.ts'
 
 const preimage = Bytes.randomBytes(32)
 const caveats = [Caveat.services({ qr: 0 }), Caveat.profile(), Caveat.expires(new Date('2027-01-01T00:00:00Z'))]
@@ -33,4 +33,13 @@ test('what operators need stays', () => {
     'the clock was set 3600 s forward; tokens expire by it',
   ])
     assert.equal(redact(text), text)
+})
+
+test('a refund that is owed can be paid by what is logged of it; of anything else an invoice is not logged', () => {
+  const back = `lnbcrt1${'p5qz'.repeat(40)}`
+  const id = Bytes.toHex(sha256(preimage))
+  const owed = troubleText(new TallyError('REFUND_OWED', `session ${id} was closed with 20 sat left, owed to ${back}`))
+  assert.ok(owed.includes(back) && owed.includes(id), owed)
+  for (const error of [new TallyError('NODE_UNAVAILABLE', `cannot pay ${back}`), new Error(back)])
+    assert.ok(!troubleText(error).includes(back))
 })

@@ -13,7 +13,7 @@ import { createLog } from './log.ts'
 import type { Style } from './style.ts'
 import { printable } from './table.ts'
 import { notifySystemd } from './notify.ts'
-import { redact } from './redact.ts'
+import { redact, troubleText } from './redact.ts'
 import { seconds } from './time.ts'
 import { intOption } from './values.ts'
 
@@ -161,9 +161,9 @@ function textLine(event: DaemonEvent, style: Style): string | undefined {
     case 'reloaded':
       return [style.good('config reloaded'), ...reloadLines(event).map((line) => printable(line))].join('\n')
     case 'kept':
-      return style.bad(`config not reloaded, the one before goes on:\n${printable(describeTrouble(event.error))}`)
+      return style.bad(`config not reloaded, the one before goes on:\n${printable(troubleText(event.error))}`)
     case 'trouble':
-      return style.bad(`trouble: ${printable(describeTrouble(event.error))}`)
+      return style.bad(`trouble: ${printable(troubleText(event.error))}`)
     case 'request': {
       const { method, route, status, ms, decision, code, cause } = event.entry
       const why = code ? ` ${code}${cause ? ` (${printable(cause)})` : ''}` : ''
@@ -176,16 +176,11 @@ function textLine(event: DaemonEvent, style: Style): string | undefined {
 function jsonLine(event: DaemonEvent): string {
   if (event.type === 'request') return JSON.stringify({ event: 'request', ...event.entry })
   if (event.type === 'trouble' || event.type === 'kept')
-    return JSON.stringify({ event: event.type, message: describeTrouble(event.error) })
+    return JSON.stringify({ event: event.type, message: troubleText(event.error) })
   if (event.type === 'notice') return JSON.stringify({ event: 'notice', text: redact(event.text) })
   const { type, ...rest } = event
   return JSON.stringify({ event: type, ...rest })
 }
-
-const describeTrouble = (error: unknown): string =>
-  redact(
-    TallyError.is(error) ? `${error.code}: ${error.message}` : error instanceof Error ? error.message : String(error),
-  )
 
 function readyJson(daemon: Daemon, took: number): string {
   const { url, admin, wallet, state, lightning, upstream, logKey } = daemon

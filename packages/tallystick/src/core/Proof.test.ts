@@ -202,6 +202,32 @@ describe('a proof', () => {
     assert.equal(gradeOf({ ...bundle, receipts: [free] }, known), 'G3')
   })
 
+  test('takes no invoice that nobody bound to it: whoever knows the payment hash can make one, with any terms', () => {
+    const { bundle, policy } = make()
+    const [, deliver] = bundle.receipts as [Proof.Shown, Proof.Shown, Proof.Shown]
+    const terms = Terms.encode({ ...Terms.decode(bundle.terms!), route: 'GET /everything', amount: sats(1_000_000) })
+    const bolt11 = Invoice.encode({
+      network: 'bcrt',
+      amount: sats(1_000_000),
+      paymentHash: sha256(preimage),
+      descriptionHash: Terms.hash(terms),
+      created: at,
+      expires: new Date(at.getTime() + 600_000),
+      payeeKey: new Uint8Array(32).fill(99),
+    })
+    const forged = Proof.verify(Proof.encode({ ...bundle, receipts: [deliver], bolt11, terms }), { policy })
+    assert.deepEqual([forged.grade, forged.invoice, forged.terms], [undefined, undefined, undefined])
+    assert.ok(forged.notProven.some((sentence) => sentence.startsWith('Which invoice it was for')))
+    // Whoever knows the node has that to hold it to.
+    const node = Invoice.decode(bundle.bolt11!).payee
+    const known = Proof.verify(Proof.encode({ ...bundle, receipts: [deliver] }), { policy, node })
+    assert.deepEqual([known.grade, known.terms?.route], ['G2', 'GET /x'])
+    assert.equal(
+      reasonOf(() => Proof.verify(Proof.encode({ ...bundle, receipts: [deliver], bolt11, terms }), { policy, node })),
+      'node',
+    )
+  })
+
   test('fails with the right reason when any single byte of it is flipped', (t) => {
     const { text, policy } = make()
     const bytes = utf8(text)

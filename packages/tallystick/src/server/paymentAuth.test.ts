@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sats, type Msat } from '../core/Amount.ts'
 import { fromBase64, fromUtf8, toBase64Url, toHex, utf8 } from '../core/bytes.ts'
-import type { TallyError } from '../core/errors.ts'
+import { TallyError } from '../core/errors.ts'
 import * as Invoice from '../core/Invoice.ts'
 import { Key } from '../core/Key.ts'
 import { sim } from '../lightning/sim.ts'
@@ -26,6 +26,7 @@ const bundle: Offer = { ...one, mode: { kind: 'budget', amount: sats(25) } }
 interface World extends AsyncDisposable {
   readonly gate: Gate
   readonly clock: { now: Date }
+  readonly node: { down: boolean }
   readonly troubles: TallyError[]
   readonly pay: (bolt11: string) => Promise<string>
 }
@@ -33,7 +34,8 @@ interface World extends AsyncDisposable {
 function world(options: { choosesPreimage?: boolean } = {}): World {
   const clock = { now: START }
   const wallet = sim({ clock: () => clock.now })
-  const lightning = options.choosesPreimage === false ? nodeChooses(wallet) : wallet
+  const node = { down: false }
+  const lightning = options.choosesPreimage === false ? nodeChooses(wallet, node) : wallet
   const troubles: TallyError[] = []
   const gate = createGate({
     key: Key.from('11'.repeat(32)),
@@ -45,6 +47,7 @@ function world(options: { choosesPreimage?: boolean } = {}): World {
   return {
     gate,
     clock,
+    node,
     troubles,
     async pay(bolt11) {
       const paid = await wallet.pay({ bolt11, maxFee: sats(1) })
@@ -56,10 +59,12 @@ function world(options: { choosesPreimage?: boolean } = {}): World {
 }
 
 /** Most wallets choose the preimage themselves. */
-function nodeChooses(wallet: ReturnType<typeof sim>): ReturnType<typeof sim> {
+function nodeChooses(wallet: ReturnType<typeof sim>, node: { readonly down: boolean }): ReturnType<typeof sim> {
   const capabilities = { ...wallet.capabilities, choosesPreimage: false }
+  const fail = () => Promise.reject(new TallyError('NODE_UNAVAILABLE', 'the node is down'))
   return new Proxy(wallet, {
-    get: (target, name) => (name === 'capabilities' ? capabilities : Reflect.get(target, name)),
+    get: (target, name) =>
+      name === 'capabilities' ? capabilities : name === 'lookupInvoice' && node.down ? fail : Reflect.get(target, name),
   })
 }
 
@@ -285,4 +290,36 @@ test('closing and drawing at once never give back what was spent', async () => {
   )
   assert.equal(refunds.length, 1)
   assert.equal((granted + 1) * 10 + refunds[0]!, 500)
+})
+
+test('a close that the node cannot help with now closes nothing, and gives back everything later', async () => {
+  await using w = world({ choosesPreimage: false })
+  const echo = await challenged(w, bundle)
+  const request = decoded(echo.request)
+  const preimage = await w.pay(request['depositInvoice'])
+  const sessionId = request['paymentHash']
+  await w.gate.admit(present(echo, { action: 'open', preimage, returnInvoice: returnInvoice() }), bundle)
+  const bearer = present(echo, { action: 'bearer', sessionId, preimage })
+  assert.equal((await w.gate.admit(bearer, bundle)).kind, 'granted')
+  const more = echoOf(answerOf(await w.gate.admit(bearer, bundle)))
+  const topUpPreimage = await w.pay(decoded(more.request)['depositInvoice'])
+  assert.equal(
+    (await w.gate.admit(present(more, { action: 'topUp', sessionId, topUpPreimage }), bundle)).kind,
+    'answered',
+  )
+  const close = present(echo, { action: 'close', sessionId, preimage })
+  w.node.down = true
+  assert.equal(answerOf(await w.gate.admit(close, bundle)).status, 503)
+  w.node.down = false
+  assert.match(answerOf(await w.gate.admit(close, bundle)).body, /"refundSats":30/)
+})
+
+test('a Host that is no name has no Payment challenge, and cannot write into what one is bound to', async () => {
+  await using w = world()
+  for (const host of ['a"b', 'caf\u00e9.example', 'x|lightning|session|e30|2099-01-01 (', 'a b']) {
+    const answer = answerOf(await w.gate.admit(call({ host }), one))
+    assert.deepEqual([answer.status, lines(answer).map((line) => line.split(' ')[0])], [402, ['LSAT', 'L402']], host)
+  }
+  for (const host of ['[2001:db8::1]:8402', '192.0.2.1', 'a-b.example'])
+    echoOf(answerOf(await w.gate.admit(call({ host }), one)))
 })

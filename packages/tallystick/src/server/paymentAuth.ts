@@ -133,7 +133,7 @@ export function createPaymentScheme(options: PaymentAuthOptions): PaymentScheme 
       const intent = intentOf(offer)
       if (!intent || PaymentAuth.preference(call.header('accept-payment'), intent) === 0) return undefined
       const request = intent === 'charge' ? chargeRequest(quote) : sessionRequest(offer, quote)
-      if (!request || realm === '') return undefined
+      if (!request || !NAME.test(realm)) return undefined
       return PaymentAuth.format(PaymentAuth.challenge(key, { realm, intent, request, expires: quote.expires }))
     },
 
@@ -151,6 +151,9 @@ function intentOf({ mode, requires, metered }: Offer): PaymentAuth.Intent | unde
   if (requires !== undefined || mode.kind === 'pass' || (metered && mode.kind === 'uses')) return undefined
   return mode.kind === 'uses' && mode.uses === 1 ? 'charge' : 'session'
 }
+
+/** A host. Where the server does not know its own, it is what a stranger says, and a challenge is bound to it. */
+const NAME = /^[A-Za-z0-9._~-]+$|^\[[0-9A-Fa-f:.]+\]$/
 
 /** The scheme counts in whole satoshis: what costs a fraction of one is not offered. */
 function satsOf(amount: bigint): string | undefined {

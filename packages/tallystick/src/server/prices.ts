@@ -4,6 +4,8 @@
  * is good for what was paid (`varies`, Offer.ts).
  */
 import type { Msat } from '../core/Amount.ts'
+import { toHex, utf8 } from '../core/bytes.ts'
+import { sha256 } from '../core/hmac.ts'
 import type { Call } from './Call.ts'
 import type { Offer } from './Offer.ts'
 
@@ -50,7 +52,8 @@ export function createPrices(clock: () => Date, { holdFor }: { readonly holdFor:
       if (!ask) return offer
       const { price, question } = await ask(call)
       if (question === undefined) return { ...rest, price }
-      const name = JSON.stringify([offer.service, offer.route, question])
+      // Strangers write questions as long as a request can be.
+      const name = toHex(sha256(utf8(JSON.stringify([offer.service, offer.route, question]))))
       if (!paid) {
         hold(name, price)
         return { ...rest, price }

@@ -185,6 +185,17 @@ describe('a gate that issues receipts', () => {
     assert.equal((await world.written()).filter(({ kind }) => kind === 'denial').length, 2)
   })
 
+  test('leaves no more than so many denials of one deal, however many hands it is passed through', async () => {
+    await using world = open()
+    const { macaroon, preimage } = await world.buy()
+    const handed = (): string => {
+      const child = Capability.attenuate(Macaroon.fromBase64(macaroon), [Caveat.link('bot'), Caveat.verb('HEAD')])
+      return credential({ macaroon: Macaroon.toBase64(child), preimage })
+    }
+    for (let n = 0; n < 100; n++) assert.equal((await world.call(handed())).status, 403)
+    assert.equal((await world.written()).length, 60)
+  })
+
   test('leaves none of what strangers send', async () => {
     await using world = open()
     const { macaroon } = await world.buy()

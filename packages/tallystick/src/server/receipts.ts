@@ -12,6 +12,7 @@ import * as Identifier from '../core/Identifier.ts'
 import * as Receipt from '../core/Receipt.ts'
 import * as Terms from '../core/Terms.ts'
 import type { Store } from '../storage/Store.ts'
+import { createPacer } from './pace.ts'
 import { createIssuer, type Issued, type Issuer, type IssuerOptions } from './issuer.ts'
 
 /** What the gate knows of a request. */
@@ -77,6 +78,8 @@ interface Deal {
 const MOST_DEALS = 10_000
 const MOST_DENIED = 10_000
 const DENIED_EVERY = 60_000
+/** Of one deal, over all its hands and reasons. */
+const DENIED = { count: 60, seconds: 60 }
 
 export interface ReceiptsOptions extends IssuerOptions {
   readonly store: Pick<Store, 'quoted'>
@@ -87,6 +90,7 @@ export function createReceipts(options: ReceiptsOptions): Receipts {
   const issuer = createIssuer(options)
   const deals = new Map<string, Deal | Promise<Deal>>()
   const denied = new Map<string, number>()
+  const pace = createPacer(DENIED)
   const tokens = new WeakMap<readonly string[], Document>()
 
   function dealOf(hash: string, { paymentHash, hands }: Shown, service: string): Deal | Promise<Deal> {
@@ -182,6 +186,8 @@ export function createReceipts(options: ReceiptsOptions): Receipts {
       const now = clock().getTime()
       const last = denied.get(name)
       if (last !== undefined && now >= last && now < last + DENIED_EVERY) return
+      // Hands cost their maker nothing, and what is in a log stays there.
+      if (!pace.take(deal, clock()).ok) return
       keep(denied, name, now, MOST_DENIED)
       const { caveat, link } = details
       const fields = {

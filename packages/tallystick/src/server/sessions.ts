@@ -26,6 +26,11 @@ export interface Closed {
   readonly refundStatus: 'failed' | 'skipped'
 }
 
+/** A deposit, and what it is counted by. */
+interface Counted extends Pick<Capability.Authentic, 'meters'> {
+  readonly quote: Quote
+}
+
 export interface Sessions {
   /** Once; again, it is use. Resolves with what may be drawn from. */
   open(id: Bytes, shown: { preimage: Bytes; returnInvoice: unknown }): Promise<readonly Capability.Authentic[]>
@@ -60,18 +65,24 @@ export function createSessions({ store, clock, onTrouble, capabilityOf }: Sessio
   }
 
   /** What is left is spent here, so that nobody else can draw it while it is on its way back. */
-  async function drain(paymentHash: Bytes): Promise<bigint> {
-    const [quote, { meters }] = await Promise.all([store.quoted(paymentHash), capabilityOf(paymentHash)])
+  async function drain({ quote, meters }: Counted): Promise<bigint> {
+    const { paymentHash } = quote
     const counted = meters.filter(({ placed }) => placed.caveat.room.meter!.period?.(placed.caveat.value) === undefined)
     let left: bigint | undefined
     for (const { placed, id: meter, limit, expires } of counted) {
       const { caveat, link } = placed
       const { kind } = caveat.room.meter!
       const taken = await drainMeter(paymentHash, { meter, kind, limit, expires, caveat: caveat.text, link })
-      const value = kind === 'budget' ? taken : taken * (quote!.amount / limit)
+      const value = kind === 'budget' ? taken : taken * (quote.amount / limit)
       left = left === undefined || value < left ? value : left
     }
     return left ?? 0n
+  }
+
+  /** All that somebody else must be asked for. */
+  async function counted(paymentHash: Bytes): Promise<Counted> {
+    const { meters } = await capabilityOf(paymentHash)
+    return { quote: (await store.quoted(paymentHash))!, meters }
   }
 
   async function drainMeter(
@@ -111,14 +122,24 @@ export function createSessions({ store, clock, onTrouble, capabilityOf }: Sessio
     },
 
     async close(id, preimage) {
-      const { returnInvoice } = await find(id, preimage)
+      const { returnInvoice, deposits } = await find(id, preimage)
       const { tokenId, hands } = await capabilityOf(id)
       const { tag, ends } = hands[0]!
+      const known = new Map<string, Counted>()
+      for (const paymentHash of deposits) known.set(toHex(paymentHash), await counted(paymentHash))
       // Recorded before anything is counted: from here on nobody gets in, and a second `close` finds it closed.
       const first = await store.rule({ tag, tokenId, link: undefined, caveat: undefined, at: clock(), until: ends })
       if (!first) throw new TallyError('SESSION_CLOSED', 'the session is closed')
       let left = 0n
-      for (const paymentHash of (await store.session(id))!.deposits) left += await drain(paymentHash)
+      try {
+        for (const paymentHash of (await store.session(id))!.deposits)
+          left += await drain(known.get(toHex(paymentHash)) ?? (await counted(paymentHash)))
+      } catch (cause) {
+        // It stays closed, and nobody will ask again: whoever runs this is the only one who can put it right.
+        const message = `session ${toHex(id)} was closed, and what was left of it could not be counted: more than ${left} msat may be owed to ${returnInvoice}`
+        onTrouble(new TallyError('REFUND_OWED', message, { cause }))
+        throw cause
+      }
       const refundSats = Number(left / MSAT_PER_SAT)
       if (refundSats === 0) return { refundSats, refundStatus: 'skipped' }
       const message = `session ${toHex(id)} was closed with ${refundSats} sat left, owed to ${returnInvoice}`

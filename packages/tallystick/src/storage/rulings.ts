@@ -45,8 +45,10 @@ export function createRulings(stored: readonly Ruling[]): Rulings {
       const entry = byTag.get(tag)
       return caveat === undefined ? entry?.revoked === true : entry?.caveats.includes(caveat) === true
     },
-    tooMany({ tokenId }, coming = []) {
+    tooMany({ tag, tokenId, caveat }, coming = []) {
       const token = toHex(tokenId)
+      // One more at most, and the only one that leaves its holders nothing.
+      if (tag === token && caveat === undefined) return undefined
       const more = coming.filter((other) => toHex(other.tokenId) === token).length
       if ((perToken.get(token) ?? 0) + more < MOST_RULINGS) return undefined
       const message = `${MOST_RULINGS} rulings on this token are in force; revoke a link nearer to its root instead`

@@ -60,6 +60,9 @@ export function rulingSuites({ newHash, newMeter, test, testReopened }: StoreKit
       for (let count = 0; count < 1000; count += 100)
         await Promise.all(Array.from({ length: 100 }, () => store.rule(link())))
       await assert.rejects(store.rule(link()), { code: 'CAPABILITY_LIMIT' })
+      await assert.rejects(store.rule(revocation({ tokenId, caveat: 'verb=GET' })), { code: 'CAPABILITY_LIMIT' })
+      // Nor can it keep the issuer from taking all of it back.
+      assert.equal(await store.rule(revocation({ tokenId, tag: toHex(tokenId) })), true)
       assert.equal(await store.rule(revocation()), true)
     })
 

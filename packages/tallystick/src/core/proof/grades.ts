@@ -73,7 +73,7 @@ export function notProven(facts: Facts): readonly string[] {
   )
   if (facts.source) said.push(SOURCES[facts.source])
   said.push('Who paid: invoice and preimage name nobody.')
-  add(!facts.invoice, 'Which invoice it was for: none is here.')
+  add(!facts.invoice, 'Which invoice it was for: none is here that the receipt names, or that is of a node you named.')
   add(facts.invoice && !facts.terms, 'What was promised: the payee’s node signed no terms that are here.')
   add(
     !facts.keyInTerms,
