@@ -243,12 +243,13 @@ export function createGate(options: GateOptions): Gate {
 
   async function challenge(call: Call, asked: Offer, error?: TallyError): Promise<Admission> {
     try {
-      const offer = asked.ask ? await prices.of(call, asked, { paid: false }) : asked
+      const { offer, hold } = asked.ask ? await prices.now(call, asked) : { offer: asked }
       if (call.mints === false || isProbe(call))
         return { kind: 'challenge', answer: priceOnlyAnswer(call, invoiceAmount(offer), error), error }
       const trouble = recorder.trouble()
       if (trouble) throw trouble
       const quote = await quoter.quote(call.client, offer)
+      hold?.()
       // A name of ours; without one, what the client calls us by, which is all that a realm is.
       const payment = paymentScheme.challenge(call, offer, { quote, realm: hostname(authorityOf(call)) })
       return { kind: 'challenge', answer: challengeAnswer(call, quote, { error, payment }), error }
@@ -355,7 +356,7 @@ export function createGate(options: GateOptions): Gate {
 
   /** Judges and charges. Throws why not. */
   async function allow(call: Call, asked: Offer, good: Capability.Authentic): Promise<Granted> {
-    const offer = asked.ask ? await prices.of(call, asked, { paid: true }) : asked
+    const offer = asked.ask ? await prices.of(call, asked) : asked
     const judged = await judge(call, offer, good)
     const checking = recorder.checkPaid(good)
     if (checking) await checking
@@ -386,10 +387,10 @@ export function createGate(options: GateOptions): Gate {
     const good = await credentials.authenticate(call)
     if (good === undefined) {
       if (await freely(call, asked)) return { status: 200, code: 'FREE' }
-      if (asked.ask) await prices.of(call, asked, { paid: false })
+      if (asked.ask) await prices.now(call, asked)
       return { status: 402 }
     }
-    const offer = asked.ask ? await prices.of(call, asked, { paid: true }) : asked
+    const offer = asked.ask ? await prices.of(call, asked) : asked
     const { grant } = await judge(call, offer, good)
     const empty = await firstEmpty(store, grant.charges)
     if (empty) throw spent(empty, clock())

@@ -141,6 +141,22 @@ describe('a price that is asked', () => {
     assert.equal(codeOf(await ask(wanted, { ...at(1), authorization })), '402 CAPABILITY_SPENT')
   })
 
+  test('a flood of questions of one client, or without an invoice, does not end what was quoted to others', async () => {
+    const { ask, buy } = setup()
+    let price: Msat = sats(1)
+    const wanted = asking(
+      () => price,
+      ({ target }) => target,
+    )
+    const { authorization } = await buy(wanted)
+    price = sats(9)
+    for (let n = 0; n < 10_001; n++) {
+      await ask(wanted, { client: '192.0.2.99', target: `/v1/chat?n=${n}` })
+      await ask(wanted, { target: `/v1/chat?probe=${n}`, method: 'HEAD' })
+    }
+    assert.equal(codeOf(await ask(wanted, { authorization })), 'granted')
+  })
+
   test('what was quoted holds for that question until the invoice is over, and asking again does not prolong it', async () => {
     const { ask, buy, clock } = setup()
     let now = sats(10)

@@ -35,6 +35,8 @@ export interface Reconciler extends Disposable {
 
 /** A node records a settlement a moment after the payer has the preimage; a minute is no moment. */
 const DELAYS = [500, 2000, 10_000, 60_000]
+/** Before a node that did not answer is asked again. */
+const AWAY = 10_000
 const MOST = 10_000
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
@@ -42,11 +44,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const waiting = new Map<string, Disposable>()
   const suspects = new Set<string>()
   let stopped = false
+  let away = false
 
-  function wait(hash: string, paymentHash: Bytes, look: number): void {
+  function wait(hash: string, paymentHash: Bytes, look: number, ms = DELAYS[look]!): void {
     waiting.set(
       hash,
-      later(() => void ask(hash, paymentHash, look), DELAYS[look]!),
+      later(() => void ask(hash, paymentHash, look), ms),
     )
   }
 
@@ -57,10 +60,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     } catch (error) {
       if (!TallyError.is(error)) throw error
       if (stopped) return
-      onTrouble(error)
+      // Thousands may wait for the same node.
+      if (!away) onTrouble(error)
+      away = true
       // Not knowing is no alarm: the same question again, as long as it takes.
-      return wait(hash, paymentHash, look)
+      if (waiting.has(hash)) wait(hash, paymentHash, look, AWAY)
+      return
     }
+    away = false
     if (stopped || !waiting.has(hash)) return
     if (state?.state === 'paid') {
       waiting.delete(hash)

@@ -160,6 +160,9 @@ const special: Readonly<Record<string, Kind>> = {
   // An announcement only, and node refuses to send it where there will be no trailers.
   trailer: 'drop',
   upgrade: 'upgrade',
+  // What the gateway says of a call that was paid for, as `X-L402-*` is.
+  'tally-receipt': 'drop',
+  'payment-receipt': 'drop',
 }
 const kinds = new Map<string, Kind>()
 const MOST_NAMES = 2000

@@ -123,6 +123,14 @@ test('headers between us and the upstream go no further', () => {
   assert.deepEqual(headers, ['X-Kept', 'caf\u00c3\u00a0', 'Set-Cookie', 'a', 'set-cookie', 'b', 'Content-Length', '0'])
 })
 
+test('an upstream says nothing in our name: neither what a call cost nor that there is a receipt of it', () => {
+  const lies = 'X-L402-Charged-Msat: 1\r\nTally-Receipt: v1.x\r\npayment-receipt: x\r\n'
+  const { headers } = parse([`HTTP/1.1 200 OK\r\n${lies}Content-Length: 0\r\n\r\n`])
+  assert.deepEqual(headers, ['Content-Length', '0'])
+  const { trailers } = parse([`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${lies}\r\n`])
+  assert.deepEqual(trailers, [])
+})
+
 test('whatever could be read in two ways is refused', () => {
   const table: [string, RegExp][] = [
     ['HTTP/1.1 200 OK\nContent-Length: 0\n\n', /bare line ends/],
