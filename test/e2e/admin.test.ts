@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, mock, test } from 'node:test'
 import { payingFetch } from 'tallystick/client'
 import { walletd } from 'tallystick/lightning/walletd'
 import { memoryJar } from 'tallystick/storage'
@@ -11,7 +11,9 @@ import { testIo } from '../../packages/tallyd/src/cli/testIo.ts'
 import { loadConfig } from '../../packages/tallyd/src/config.ts'
 import { startDaemon, type DaemonEvent } from '../../packages/tallyd/src/daemon.ts'
 import { main } from '../../packages/tallyd/src/main.ts'
+import { masterKey, stateAt } from '../../packages/tallyd/src/state.ts'
 import { echo } from '../support/gatewayProcess.ts'
+import { tokenFor } from '../support/soldGateway.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'tally-admin-'))
 after(() => rmSync(root, { recursive: true }))
@@ -72,7 +74,7 @@ test('health and readiness need no token, and readiness names its parts', async 
   const { parts } = (await ready.json()) as { parts: { name: string; state: string }[] }
   assert.deepEqual(
     parts.map(({ name, state }) => `${name} ${state}`),
-    ['store ok', 'disk ok', 'node ok', 'clock ok'],
+    ['store ok', 'disk ok', 'node ok', 'clock ok', 'upstreams ok'],
   )
   // None of it where customers are.
   for (const path of ['/healthz', '/readyz', '/metrics', '/v1/state'])
@@ -150,6 +152,97 @@ test('metrics count what happened by route, and hold no secret', async () => {
   const secrets = [preimage, kept!.macaroon.slice(0, 40), 'lnbcrt', 'canary', '127.0.0.1']
   for (const secret of secrets) assert.ok(!exposition.includes(secret), secret)
   assert.doesNotMatch(exposition, /[0-9a-f]{64}|[A-Za-z0-9+/]{64}/)
+})
+
+test('a service whose upstreams are all out is told, by name and by place, and is no reason to send nobody here', async () => {
+  const upstream = await echo()
+  await using other = await echo()
+  await using shop = await run('out', upstream.url)
+  const { url } = upstream
+  shop.write(text(url) + `  twin:\n    upstream: ["${url}", "${other.url}"]\n    routes: { GET /twin: free }\n`)
+  assert.equal((await shop.tally('gateway', 'reload')).code, 0)
+  await upstream[Symbol.asyncDispose]()
+  assert.equal((await fetch(`${shop.daemon.url}/free`)).status, 502)
+  // One of them is asked first, and the other one answers.
+  for (let n = 0; n < 2; n++) assert.equal((await fetch(`${shop.daemon.url}/twin`)).status, 200)
+  const answer = await fetch(`${shop.admin}/readyz`)
+  assert.equal(answer.status, 200)
+  const body = await answer.text()
+  const { parts } = JSON.parse(body) as { parts: object[] }
+  assert.deepEqual(parts.at(-1), { name: 'upstreams', state: 'degraded', reason: 'all are out: shop' })
+  assert.ok(!body.includes(url))
+  const metrics = await (await fetch(`${shop.admin}/metrics`)).text()
+  assert.deepEqual(metrics.match(/^l402_upstream_up\{.*$/gm), [
+    'l402_upstream_up{service="shop",upstream="1"} 0',
+    'l402_upstream_up{service="twin",upstream="1"} 0',
+    'l402_upstream_up{service="twin",upstream="2"} 1',
+  ])
+  // Where they are is for whoever has a token.
+  const state = await fetch(`${shop.admin}/v1/state`, {
+    headers: { authorization: await shop.token('--only', 'state') },
+  })
+  const { upstreams } = (await state.json()) as { upstreams: { origin: string; up: boolean; reason: string | null }[] }
+  assert.deepEqual(
+    upstreams.map(({ origin, up }) => [origin, up]),
+    [
+      [url, false],
+      [url, false],
+      [other.url, true],
+    ],
+  )
+  assert.match(upstreams[0]!.reason!, /ECONNREFUSED/)
+})
+
+test('what a rate limit stopped and shadow mode let through is counted, and no longer once the route is gone', async () => {
+  await using upstream = await echo()
+  await using shop = await run('counted', upstream.url)
+  const limited = text(upstream.url).replace(
+    '    routes:\n',
+    '    routes:\n      GET /few: { free: true, rate: 1/h }\n      GET /soon: { price: 1 sat, shadow: true }\n',
+  )
+  shop.write(limited.replace('{ free: true, rate: 1/h }', '{ price: free, rate: 1/h }'))
+  const { code, err } = await shop.tally('gateway', 'reload')
+  assert.equal(code, 0, err)
+  const statuses = []
+  for (const path of ['few', 'few', 'few', 'soon', 'soon'])
+    statuses.push((await fetch(`${shop.daemon.url}/${path}`)).status)
+  assert.deepEqual(statuses, [200, 429, 429, 200, 200])
+  const counted = async (): Promise<unknown> =>
+    (await (await fetch(`${shop.admin}/metrics`)).text()).match(/^l402_(?:rate_limited|shadow)_total\{.*$/gm)
+  assert.deepEqual(await counted(), [
+    'l402_rate_limited_total{service="shop",route="GET /few"} 2',
+    'l402_shadow_total{service="shop",route="GET /soon",would="402"} 2',
+  ])
+  shop.write(text(upstream.url))
+  assert.equal((await shop.tally('gateway', 'reload')).code, 0)
+  assert.equal(await counted(), null)
+})
+
+test('a preimage of an invoice that nobody paid is counted', async () => {
+  await using upstream = await echo()
+  await using shop = await run('unpaid', upstream.url)
+  const key = await masterKey(stateAt(shop.state))
+  const { authorization } = await tokenFor(`${shop.daemon.url}/pass`, key)
+  const count = async (): Promise<string | undefined> =>
+    /^l402_unpaid_preimages_total (\d+)$/m.exec(await (await fetch(`${shop.admin}/metrics`)).text())?.[1]
+  assert.equal(await count(), '0')
+  const alarmed = (): boolean =>
+    shop.events.some(
+      (event) => event.type === 'trouble' && (event.error as { code?: string }).code === 'PREIMAGE_UNPAID',
+    )
+  mock.timers.enable({ apis: ['setTimeout'] })
+  try {
+    assert.equal((await fetch(`${shop.daemon.url}/pass`, { headers: { authorization } })).status, 200)
+    // The node is asked four times, the last time after a minute.
+    for (let asked = 0; asked < 50 && !alarmed(); asked++) {
+      mock.timers.tick(60_000)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  } finally {
+    mock.timers.reset()
+  }
+  assert.ok(alarmed())
+  assert.equal(await count(), '1')
 })
 
 test('what strangers ask of our own pages makes no series of its own', async () => {

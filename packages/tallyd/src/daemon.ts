@@ -28,7 +28,7 @@ import { answerAdmin, type AdminParts } from './operate/answers.ts'
 import { createHealth, type Health } from './operate/health.ts'
 import { serveAdmin } from './operate/listener.ts'
 import { createMetrics, type Metrics } from './operate/metrics.ts'
-import { probesOf } from './operate/probes.ts'
+import { probesOf, upstreamsPart } from './operate/probes.ts'
 import { createState, masterKey, type State } from './state.ts'
 import { adminKey } from './state/adminToken.ts'
 import { forgetWallet, recordWallet, walletPlace, type WalletPlace } from './state/wallet.ts'
@@ -99,7 +99,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   onEvent({ type: 'starting', part: 'gateway' })
   let gateway: Gateway | undefined
-  const { health, metrics } = observe({ options, store, network, underWay: (kind) => gateway?.open.count(kind) ?? 0 })
+  const { health, metrics } = observe({ options, store, network, gateway: () => gateway })
   parts.use(health)
   const priced = (next: Config): Promise<Config['services']> => withPrices(next.services, { clock, onTrouble })
   const services = upstream ? redirect(await priced(config), upstream) : await priced(config)
@@ -116,13 +116,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       invoices: config.invoices,
       onSettled: metrics.onSettled,
       ...openReceipts({ log: receiptLog, key, state, parts }),
-      onAlarm: (alarm) => onTrouble(alarmOf(alarm)),
+      onAlarm(alarm) {
+        metrics.onAlarm()
+        onTrouble(alarmOf(alarm))
+      },
       onTrouble,
     }),
   )
   const listening = await listen(options, { services, gate, metrics, receiptLog })
   gateway = parts.use(listening.gateway)
-  await listenToEnvoy(options, gateway, parts)
+  await listenToEnvoy(options, { gateway, metrics, parts })
   await health.refresh()
 
   const reloader = createReloader({
@@ -149,7 +152,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     gate,
     readiness: health.readiness,
     reload: reloader.reload,
-    state: () => stateOf(reloader.config(), { url, started, clock, underWay: listening.gateway.open.count() }),
+    state: () => stateOf(reloader.config(), { url, started, clock, gateway: listening.gateway }),
   }
   const started = clock()
   await openAdmin(state, adminParts, parts)
@@ -192,14 +195,16 @@ function observe(parts: {
   readonly options: DaemonOptions
   readonly store: Store
   readonly network: Network
-  readonly underWay: (kind: OpenKind) => number
+  readonly gateway: () => Gateway | undefined
 }): { readonly health: Health; readonly metrics: Metrics } {
-  const { options, store, network, underWay } = parts
+  const { options, store, network, gateway } = parts
+  const upstreams = (): readonly UpstreamState[] => gateway()?.upstreams() ?? []
   const { config, clock, onEvent } = options
   const { receiver } = network
   const health = createHealth({
     probes: probesOf({ store, receiver, config, clock }),
     clock,
+    known: () => [upstreamsPart(upstreams())].filter((part) => part !== undefined),
     onChange: ({ name, state, reason }) => {
       if (state !== 'ok') onEvent({ type: 'notice', text: `${name} is ${state}: ${reason}` })
     },
@@ -210,7 +215,8 @@ function observe(parts: {
       onEvent({ type: 'notice', text })
     },
   })
-  const metrics = createMetrics({ clock, readiness: health.readiness, underWay })
+  const underWay = (kind: OpenKind): number => gateway()?.open.count(kind) ?? 0
+  const metrics = createMetrics({ clock, readiness: health.readiness, underWay, upstreams })
   return { health, metrics }
 }
 
@@ -219,13 +225,14 @@ const isSold = ({ services }: Config, service: string, route: string): boolean =
 
 function stateOf(
   { services }: Config,
-  { url, started, clock, underWay }: { url: string; started: Date; clock: () => Date; underWay: number },
+  { url, started, clock, gateway }: { url: string; started: Date; clock: () => Date; gateway: Gateway },
 ): object {
   return {
     url,
     pid: process.pid,
     up_seconds: Math.round((clock().getTime() - started.getTime()) / 1000),
-    under_way: underWay,
+    under_way: gateway.open.count(),
+    upstreams: gateway.upstreams().map(({ reason = null, ...state }) => ({ ...state, reason })),
     services: services.map(({ name, routes }) => ({ name, routes: routes.map(({ key }) => key) })),
   }
 }
@@ -292,16 +299,18 @@ async function listen(
 
 async function listenToEnvoy(
   { config, clock, onEvent }: DaemonOptions,
-  { gates }: Gateway,
-  parts: Parts,
+  { gateway, metrics, parts }: { gateway: Gateway; metrics: Metrics; parts: Parts },
 ): Promise<void> {
   if (!config.grpc) return
   const onTrouble = (error: unknown): void => onEvent({ type: 'trouble', error })
   const server = createGrpcServer({
     listen: config.grpc,
-    gates,
+    gates: gateway.gates,
     clock,
-    log: (entry) => onEvent({ type: 'request', entry }),
+    log(entry) {
+      metrics.onRequest(entry)
+      onEvent({ type: 'request', entry })
+    },
     onTrouble,
   })
   await server.listen()

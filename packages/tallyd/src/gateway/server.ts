@@ -52,7 +52,7 @@ export interface Gateway extends AsyncDisposable {
    * the other. Throws CONFIG_INVALID when a file that a service names cannot be read, and then nothing has changed.
    */
   reload(config: Pick<Config, 'services'>): void
-  /** Of every upstream, as it is now. Dials nobody. */
+  /** Of every upstream, as it is now, in the order of tally.yaml. Dials nobody. */
   upstreams(): readonly UpstreamState[]
   /** Still serves whoever comes, and ends each connection with its next response: clients that reconnect find others. */
   drain(): void

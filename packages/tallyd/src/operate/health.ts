@@ -51,6 +51,8 @@ export interface Health extends AsyncDisposable {
 export interface HealthOptions {
   readonly probes: readonly Probe[]
   readonly clock: () => Date
+  /** Parts that know how they are, asked whenever somebody wants to know. */
+  readonly known?: () => readonly Part[]
   /** Milliseconds that no setting of the clock changes. */
   readonly monotonic?: () => number
   /** A part changed its state. */
@@ -66,6 +68,8 @@ const JUMP = 60_000
 
 export function createHealth(options: HealthOptions): Health {
   const { probes, clock, monotonic = () => performance.now(), onChange = () => {}, onJump = () => {} } = options
+  const { known = () => [] } = options
+  const all = (): readonly Part[] => [...parts.values(), ...known()]
   const parts = new Map(probes.map(({ name }): [string, Part] => [name, { name, state: 'starting' }]))
   const seen = new Set<string>()
   let draining = false
@@ -102,9 +106,9 @@ export function createHealth(options: HealthOptions): Health {
 
   return {
     readiness: () => ({
-      ready: !draining && [...parts.values()].every(({ state }) => state === 'ok' || state === 'degraded'),
+      ready: !draining && all().every(({ state }) => state === 'ok' || state === 'degraded'),
       draining,
-      parts: [...parts.values()],
+      parts: all(),
     }),
     refresh,
     drain: () => void (draining = true),

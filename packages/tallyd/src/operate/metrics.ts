@@ -5,7 +5,7 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CreatedInvoice, InvoiceRequest, Receiver, Settlement } from 'tallystick/lightning'
-import type { Admits, AccessEntry, OpenKind } from '../gateway/server.ts'
+import type { Admits, AccessEntry, OpenKind, UpstreamState } from '../gateway/server.ts'
 import type { Readiness } from './health.ts'
 
 export interface Metrics {
@@ -14,6 +14,8 @@ export interface Metrics {
   readonly onSettled: (settlement: Pick<Settlement, 'paymentHash' | 'amount'>) => void
   readonly onReload: (outcome: { readonly ok: boolean; readonly at: Date }) => void
   readonly onJump: () => void
+  /** A preimage was shown for an invoice that the node has no payment of. */
+  readonly onAlarm: () => void
   /** The gate, timed. */
   readonly timed: (gate: Admits) => Admits
   /** The node, its invoices counted. */
@@ -26,6 +28,8 @@ export interface MetricsOptions {
   readonly clock: () => Date
   readonly readiness: () => Readiness
   readonly underWay: (kind: OpenKind) => number
+  /** In the order of tally.yaml. */
+  readonly upstreams: () => readonly UpstreamState[]
 }
 
 const CHECK = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1, 5]
@@ -34,7 +38,7 @@ const UPSTREAM = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 const MOST_OPEN = 100_000
 const REPLAYED: Readonly<Record<string, string>> = { REQUEST_REPLAYED: 'sealed', CAPABILITY_SPENT: 'spent' }
 
-export function createMetrics({ clock, readiness, underWay }: MetricsOptions): Metrics {
+export function createMetrics({ clock, readiness, underWay, upstreams }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -63,6 +67,13 @@ export function createMetrics({ clock, readiness, underWay }: MetricsOptions): M
   const expired = counter('l402_invoices_expired_total', 'Invoices that this process made and nobody paid in time')
   const msat = counter('l402_msat_settled_total', 'What was paid, in millisatoshi')
   const replays = counter('l402_replays_total', 'Credentials that came once more than they are good for', ['reason'])
+  const limited = counter('l402_rate_limited_total', 'Requests beyond a rate limit', ['service', 'route'])
+  const shadowed = counter('l402_shadow_total', 'Requests that shadow mode let through, by what they would have got', [
+    'service',
+    'route',
+    'would',
+  ])
+  const unpaid = counter('l402_unpaid_preimages_total', 'Preimages shown of invoices that the node says are not paid')
   const verify = histogram('l402_verify_seconds', 'Checking and charging a credential', CHECK)
   const challenge = histogram('l402_challenge_seconds', 'Making a challenge, the node included', CHECK)
   const upstream = histogram('l402_upstream_seconds', 'Until the head of the response', UPSTREAM, ['service'])
@@ -73,6 +84,18 @@ export function createMetrics({ clock, readiness, underWay }: MetricsOptions): M
       for (const kind of ['request', 'stream', 'tunnel'] as const) streams.set({ kind }, underWay(kind))
     },
   })
+  const ups = gauge('l402_upstream_up', 'Whether it gets requests; `upstream` is its place in tally.yaml, from 1', {
+    labels: ['service', 'upstream'],
+    collect() {
+      ups.reset()
+      const places = new Map<string, number>()
+      for (const { service, up } of upstreams()) {
+        const place = (places.get(service) ?? 0) + 1
+        places.set(service, place)
+        ups.set({ service, upstream: `${place}` }, Number(up))
+      }
+    },
+  })
   read('tally_store_up', 'Whether the store answered the last time it was asked', partState('store'))
   read('tally_ready', 'What /readyz says', () => Number(readiness().ready))
   const reloaded = gauge('tally_config_reload_success', 'Whether the last config that was read is the one in force')
@@ -80,6 +103,14 @@ export function createMetrics({ clock, readiness, underWay }: MetricsOptions): M
   const jumps = counter('tally_clock_jumps_total', 'Times the clock was set by more than a minute')
   reloaded.set(1)
   reloadedAt.set(clock().getTime() / 1000)
+
+  /** Statuses. */
+  const woulds = new Set<string>()
+  function countShadow(service: string, route: string, text: string): void {
+    const would = /\d{3}/.exec(text)?.[0] ?? ''
+    woulds.add(would)
+    shadowed.inc({ service, route, would })
+  }
 
   /** Bound once, because finding a series by its labels costs more than the rest of a count. */
   const series = new Map<string, { readonly labels: Record<string, string>; readonly bound: Counter.Internal }>()
@@ -97,7 +128,7 @@ export function createMetrics({ clock, readiness, underWay }: MetricsOptions): M
 
   return {
     registry,
-    onRequest({ service, route, decision, status, code, upstreamMs }) {
+    onRequest({ service, route, decision, status, code, would, upstreamMs }) {
       const words = `${service}\0${route}\0${decision}\0${(status / 100) | 0}`
       let known = series.get(words)
       if (!known) {
@@ -106,6 +137,8 @@ export function createMetrics({ clock, readiness, underWay }: MetricsOptions): M
       }
       known.bound.inc()
       if (decision === 'challenge') challenges.inc({ service, route })
+      if (code === 'RATE_EXCEEDED') limited.inc({ service, route })
+      if (would !== undefined) countShadow(service, route, would)
       if (code !== undefined && Object.hasOwn(REPLAYED, code)) replays.inc({ reason: REPLAYED[code]! })
       if (upstreamMs !== undefined) upstream.observe({ service }, upstreamMs / 1000)
     },
@@ -119,6 +152,7 @@ export function createMetrics({ clock, readiness, underWay }: MetricsOptions): M
       if (ok) reloadedAt.set(at.getTime() / 1000)
     },
     onJump: () => jumps.inc(),
+    onAlarm: () => unpaid.inc(),
     timed: (gate) => ({
       async admit(call, offer) {
         const started = performance.now()
@@ -152,6 +186,8 @@ export function createMetrics({ clock, readiness, underWay }: MetricsOptions): M
         series.delete(words)
         requests.remove(labels)
         challenges.remove({ service, route })
+        limited.remove({ service, route })
+        for (const would of woulds) shadowed.remove({ service, route, would })
       }
     },
   }

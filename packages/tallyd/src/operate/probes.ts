@@ -5,7 +5,8 @@ import { TallyError } from 'tallystick/core'
 import type { Receiver } from 'tallystick/lightning'
 import type { Store } from 'tallystick/storage'
 import type { Config } from '../config.ts'
-import { NotReady, type Probe } from './health.ts'
+import type { UpstreamState } from '../gateway/server.ts'
+import { NotReady, type Part, type Probe } from './health.ts'
 
 /** Bytes. SQLite needs room for its log even to give a use back. */
 const LEAST_ROOM = 8 << 20
@@ -13,6 +14,18 @@ const LEAST_ROOM = 8 << 20
 const WRITTEN = Date.parse('2026-11-01T00:00:00Z')
 /** No invoice has this hash. */
 const NO_HASH = new Uint8Array(32)
+
+/**
+ * A service of which no upstream is left. Told and nothing more: every gateway in front of it sees the same, and a load
+ * balancer that took all of them out would have nobody left to say 503 and when to come back, nor to serve other services.
+ */
+export function upstreamsPart(states: readonly UpstreamState[]): Part | undefined {
+  const names = [...new Set(states.map(({ service }) => service))]
+  if (names.length === 0) return undefined
+  const out = names.filter((name) => states.every(({ service, up }) => service !== name || !up))
+  if (out.length === 0) return { name: 'upstreams', state: 'ok' }
+  return { name: 'upstreams', state: 'degraded', reason: `all are out: ${out.join(', ')}` }
+}
 
 export function probesOf(parts: {
   readonly store: Pick<Store, 'cursor'>
