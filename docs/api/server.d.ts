@@ -389,9 +389,11 @@ export interface Asked {
     readonly question?: string;
 }
 export interface Prices {
-    of(call: Call, offer: Offer, options: {
-        paid: boolean;
-    }): Promise<Offer>;
+    of(call: Call, offer: Offer): Promise<Offer>;
+    now(call: Call, offer: Offer): Promise<{
+        readonly offer: Offer;
+        readonly hold: () => void;
+    }>;
 }
 export declare function createPrices(clock: () => Date, { holdFor }: {
     readonly holdFor: number;

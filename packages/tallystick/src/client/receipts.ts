@@ -67,7 +67,10 @@ export async function proofOf(receipt: HeldReceipt): Promise<string> {
     throw new TallyError('RECEIPT_UNAVAILABLE', `${origin} answered ${response.status} when asked for a receipt`)
   const [first] = Proof.decode(text).receipts
   const { payload } = first!.receipt
-  if (receipt.carried && payload !== receipt.carried.envelope.payload)
+  const asked = receipt.carried
+    ? payload === receipt.carried.envelope.payload
+    : Receipt.parse(payload).id === receipt.id
+  if (!asked)
     throw new TallyError('PROOF_INVALID', 'the proof is of another receipt than the one that came with the response', {
       details: { reason: 'chain' },
     })

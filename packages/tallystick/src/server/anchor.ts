@@ -6,10 +6,11 @@
  * A calendar can withhold, and no more: what it answers is checked by computing, and only addresses from the
  * configuration are ever asked.
  */
-import { concat, toHex, utf8, type Bytes } from '../core/bytes.ts'
+import { toHex, utf8, type Bytes } from '../core/bytes.ts'
 import { TallyError } from '../core/errors.ts'
 import { sha256 } from '../core/hmac.ts'
 import * as Ots from '../core/Ots.ts'
+import { readAtMost } from './readAtMost.ts'
 
 export interface Anchored {
   /** The signed checkpoint, whose SHA-256 was submitted. */
@@ -117,15 +118,4 @@ export function createAnchor(options: AnchorOptions): Anchor {
       }
     },
   }
-}
-
-async function readAtMost(response: Response, most: number): Promise<Bytes> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > most) throw new Error(`it answered more than ${most} bytes`)
-    chunks.push(chunk)
-  }
-  return concat(...chunks)
 }

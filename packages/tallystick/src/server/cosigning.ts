@@ -5,7 +5,7 @@
  * It is also how a log finds out that it was taken back: a witness that has seen more than the log knows of shows a
  * checkpoint signed with the log's own key. On the mere word of a witness nothing is stopped.
  */
-import { toHex } from '../core/bytes.ts'
+import { fromUtf8, toHex } from '../core/bytes.ts'
 import * as AddCheckpoint from '../core/AddCheckpoint.ts'
 import * as Checkpoint from '../core/Checkpoint.ts'
 import type { VerifyEd25519 } from '../core/ed25519.ts'
@@ -13,6 +13,7 @@ import { TallyError } from '../core/errors.ts'
 import * as LogPolicy from '../core/LogPolicy.ts'
 import * as Note from '../core/Note.ts'
 import type { ReceiptLog } from './log.ts'
+import { readAtMost } from './readAtMost.ts'
 import { monitoringPath } from './witness.ts'
 
 export interface CosigningOptions {
@@ -56,10 +57,7 @@ export function createCosigning(options: CosigningOptions): Cosigning {
 
   async function send(url: string, init?: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
     const answer = await get(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(PATIENCE) })
-    const text = await answer.text()
-    if (text.length > LARGEST_ANSWER)
-      throw new TallyError('WITNESS_FAILED', `${url} answered ${text.length} characters`)
-    return { status: answer.status, text }
+    return { status: answer.status, text: fromUtf8(await readAtMost(answer, LARGEST_ANSWER)) }
   }
 
   /** What it shows is signed by us: if our tree is not its continuation, the log must not go on. */
@@ -94,7 +92,9 @@ export function createCosigning(options: CosigningOptions): Cosigning {
       const body = AddCheckpoint.format({ old: one.size, proof, checkpoint })
       const { status, text } = await send(`${one.url}/add-checkpoint`, { method: 'POST', body })
       if (status === 200) {
-        const signatures = Note.parseSignatures(text).filter((signature) => Note.isBy(signature, one.witness.key))
+        const own = Note.parseSignatures(text).filter((signature) => Note.isBy(signature, one.witness.key))
+        // A note has room for so many: whoever signs more than once must not take that of others.
+        const signatures = own.slice(0, 1)
         if (!Checkpoint.cosignedAt({ ...note, signatures }, one.witness.key, ed25519))
           throw failed(one, 'answered without a signature of its own')
         one.size = size

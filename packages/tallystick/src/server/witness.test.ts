@@ -178,6 +178,8 @@ async function world(file: string) {
     ['https://w2.example/prefix', witnessOn(`${file}.w2`, '33', 'w2.example')],
   ])
   const down = new Set<string>()
+  /** What a witness says instead, by its address and what it would have said. */
+  const lies = new Map<string, (text: string) => string | ReadableStream<Uint8Array>>()
   const asked: string[] = []
   const send = (async (url: string, init: RequestInit = {}) => {
     const [prefix, on] = [...witnesses].find(([prefix]) => url.startsWith(`${prefix}/`))!
@@ -188,7 +190,8 @@ async function world(file: string) {
       path: url.slice(prefix.length),
       body: (init.body as string | undefined) ?? '',
     })
-    return new Response(answer.body, { status: answer.status })
+    const body = lies.get(prefix)?.(answer.body) ?? answer.body
+    return new Response(body as string, { status: answer.status })
   }) as typeof fetch
   const lines = [...witnesses].map(
     ([url, { witness }], i) => `witness w${i + 1} ${Note.formatKey(witness.key)} ${url}/`,
@@ -210,6 +213,7 @@ async function world(file: string) {
     policy,
     cosigning,
     down,
+    lies,
     asked,
     troubles,
     wait: (ms: number) => (time += ms),
@@ -265,6 +269,37 @@ test('a witness that is down is asked again, later and later, and then catches u
   await cosigning.round()
   // Both cosignatures are on it, though they came at different times.
   assert.equal(LogPolicy.accept(await log.published(), policy).checkpoint.size, 3)
+})
+
+test('a witness that signs too often, or never stops talking, spoils neither the checkpoint nor our memory', async () => {
+  await using on = await world(newFile())
+  const { log, cosigning, lies } = on
+  const seed = (byte: string) => HolderKey.from(byte.repeat(32))
+  lies.set('https://w1.example', () => {
+    const { text } = Checkpoint.parse(log.checkpoint).note
+    const at = (n: number) => new Date(now.getTime() + n * 1000)
+    const many = Array.from({ length: 64 }, (_, n) =>
+      Checkpoint.cosign(text, { name: 'w1.example', signer: seed('22'), now: at(n) }),
+    )
+    return many.map(Note.signatureLine).join('')
+  })
+  let sent = 0
+  lies.set(
+    'https://w2.example/prefix',
+    () =>
+      new ReadableStream({
+        pull(controller) {
+          if (sent >= 64 << 20) return controller.close()
+          sent += 1 << 16
+          controller.enqueue(new Uint8Array(1 << 16).fill(65))
+        },
+      }),
+  )
+  await append(log, 3)
+  await cosigning.round()
+  assert.equal(Checkpoint.parse(await log.published()).note.signatures.length, 2)
+  assert.ok(sent < 1 << 20, `${sent} bytes`)
+  assert.deepEqual(on.troubles, ['WITNESS_FAILED'])
 })
 
 test('restored from a backup with its guard, the log learns from its witnesses what it has signed', async () => {
