@@ -101,6 +101,10 @@ function receiverOf(supervisor: Supervisor, settled: Bell, clock: () => Date): R
     settleHold: (preimage) =>
       supervisor.call('settleHold', { hash: Bytes.toHex(sha256(preimage)), preimage: Bytes.toHex(preimage) }),
     cancelHold: (paymentHash) => supervisor.call('cancelHold', { hash: Bytes.toHex(paymentHash) }),
+    async tip() {
+      const { height, hash, header } = await supervisor.call('tip', undefined)
+      return { height, hash: Bytes.fromHex(hash), header: Bytes.fromHex(header) }
+    },
     async lookupInvoice(paymentHash) {
       return invoiceState(await supervisor.call('lookupInvoice', { hash: Bytes.toHex(paymentHash) }))
     },

@@ -51,6 +51,8 @@ export interface Calls {
   createInvoice(call: InvoiceCall): Promise<string>
   settleHold(call: { hash: string; preimage: string }): Promise<void>
   cancelHold(call: { hash: string }): Promise<void>
+  /** Hash as explorers show it, header; both in hex. */
+  tip(call: undefined): { readonly height: number; readonly hash: string; readonly header: string }
   lookupInvoice(call: { hash: string }): InvoiceAnswer | undefined
   settlements(call: { after: string | undefined; limit: number }): SettlementAnswer[]
   pay(call: PayCall): Promise<PaymentAnswer>

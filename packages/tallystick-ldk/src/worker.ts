@@ -39,6 +39,10 @@ const calls: Calls = {
   },
   settleHold: (call) => world.invoices.settleHold(call.hash, call.preimage),
   cancelHold: async (call) => world.invoices.cancelHold(call.hash),
+  tip: () => {
+    world.freshen()
+    return world.tip()
+  },
   lookupInvoice: (call) => world.invoices.lookup(call.hash),
   settlements: (call) => world.invoices.settlements(call.after, call.limit),
   pay: (call) => world.payments.pay(call),

@@ -100,6 +100,11 @@ export class World {
     this.#chain.freshen()
   }
 
+  tip(): { height: number; hash: string; header: string } {
+    const { height, hash, header } = this.#chain.blocks.at(-1)!
+    return { height, hash: Buffer.from(hash).reverse().toString('hex'), header: header.toString('hex') }
+  }
+
   /** Housekeeping that LDK leaves to us. */
   tick(): void {
     this.#wantTick = true

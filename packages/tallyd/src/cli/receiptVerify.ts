@@ -45,7 +45,11 @@ function asJson({
     grade: grade ?? null,
     means: grade ? meaningOf(grade) : [],
     time: { not_before: time.notBefore?.toISOString() ?? null, not_after: time.notAfter?.toISOString() ?? null },
-    claimed: { receipt: claimed.receipt.toISOString(), invoice: claimed.invoice?.toISOString() ?? null },
+    claimed: {
+      receipt: claimed.receipt.toISOString(),
+      invoice: claimed.invoice?.toISOString() ?? null,
+      block: claimed.block ? { ...claimed.block, earliest: claimed.block.earliest?.toISOString() ?? null } : null,
+    },
     not_proven: notProven,
     service_key: serviceKey,
     payment_hash: receipts[0]!.deal,
@@ -61,6 +65,14 @@ function asJson({
 function meaningOf(grade: Proof.Grade): readonly string[] {
   const all = Object.entries(Proof.grades) as readonly (readonly [Proof.Grade, string])[]
   return all.slice(0, all.findIndex(([name]) => name === grade) + 1).map(([name, means]) => `${name}: ${means}`)
+}
+
+/** Only who knows the chain can say whether it has this block. */
+function namedBlock({ block }: Proof.Verdict['claimed']): string | undefined {
+  if (!block) return undefined
+  const { height, hash, earliest } = block
+  const time = earliest ? `${isoSeconds(earliest)}, if your node` : 'not known; ask whether your node'
+  return `${time} has block ${height}, ${hash}; then give its header with --header`
 }
 
 /** Witnesses come first: where both say something, theirs is the earlier. */
@@ -79,7 +91,7 @@ function asText(verdict: Proof.Verdict, style: Colours): string {
   const facts: (readonly [string, string])[] = [
     ['grade', grade ?? 'none: no invoice is in it'],
     ...(grade ? meaningOf(grade).map((means) => ['', means] as const) : []),
-    ['made after', notBefore ? isoSeconds(notBefore) : 'not known'],
+    ['made after', notBefore ? isoSeconds(notBefore) : (namedBlock(claimed) ?? 'not known')],
     ['logged before', notAfter ? `${isoSeconds(notAfter)}, ${byWhom(verdict.facts)}` : 'not known'],
     ['says it was', isoSeconds(claimed.receipt)],
     ['receipts', receipts.map(({ kind }) => kind).join(', ')],

@@ -46,7 +46,12 @@ export interface Verdict {
   /** It was made after the one and logged before the other, each where it is known. */
   readonly time: { readonly notBefore: Date | undefined; readonly notAfter: Date | undefined }
   /** What the parties say of the time, which proves nothing. */
-  readonly claimed: { readonly receipt: Date; readonly invoice: Date | undefined }
+  readonly claimed: {
+    readonly receipt: Date
+    readonly invoice: Date | undefined
+    /** That the terms name, whether or not it is of a chain that anybody knows. With its header, the earliest time it means. */
+    readonly block: { readonly height: number; readonly hash: string; readonly earliest: Date | undefined } | undefined
+  }
   /** A sentence each: to whom, and who could still have forged it. */
   readonly notProven: readonly string[]
   readonly receipts: readonly Receipt.Payload[]
@@ -99,7 +104,7 @@ export function verify(text: string | Bytes, options: VerifyOptions = {}): Verdi
     grade: gradeOf(facts),
     facts,
     time: { notBefore, notAfter },
-    claimed: { receipt: main.at, invoice: invoice?.created },
+    claimed: { receipt: main.at, invoice: invoice?.created, block: terms && blockOf(terms) },
     notProven: notProven(facts),
     receipts: payloads,
     invoice,
@@ -247,6 +252,13 @@ function checkAck({ receipts }: Bundle, payloads: readonly Receipt.Payload[], ho
   if (about?.kind !== 'deliver') throw failed('ack', 'it does not follow a delivery')
   if (digestOf(about) !== digestOf(payloads[ack]!)) throw failed('ack', 'the digests differ')
   return payloads[ack]!.fields['ok'] === 1 && holder !== undefined && receipts[ack]!.receipt.sigs[0]!.key === holder
+}
+
+function blockOf({ since }: Terms.Terms): Verdict['claimed']['block'] {
+  const block = since?.block
+  if (!block) return undefined
+  const { height, hash, header } = block
+  return { height, hash: toHex(hash), earliest: header && readHeader(header).time }
 }
 
 /** The time of the block that the terms name, where its header was given. */

@@ -5,6 +5,7 @@ import { msats, sats } from './Amount.ts'
 import { toHex } from './bytes.ts'
 import { TallyError, type ErrorCode } from './errors.ts'
 import * as Invoice from './Invoice.ts'
+import { sha256 } from './hmac.ts'
 import * as Terms from './Terms.ts'
 
 const numRuns = Number(process.env['FUZZ_RUNS'] ?? 2000)
@@ -202,4 +203,13 @@ test('fuzz: only TallyError comes out of decode, and what is read is read again 
     }),
     { numRuns },
   )
+})
+
+test('a block may come with its header, which must be its own', () => {
+  const header = new Uint8Array(80).fill(5)
+  const block = { height: 850_000, hash: sha256(sha256(header)).reverse(), header }
+  const text = Terms.encode({ ...terms, since: { block } })
+  assert.deepEqual(Terms.decode(text).since, { block })
+  refused(() => Terms.decode(text.replace('"nb_header":"05', '"nb_header":"06')), 'TERMS_MALFORMED', /nb_header/)
+  refused(() => Terms.decode(text.replace('"nb_header":"0505', '"nb_header":"05')), 'TERMS_MALFORMED', /nb_header/)
 })

@@ -42,8 +42,8 @@ export interface Terms {
 export interface Beacon {
   /** The log of receipts, as it was then. */
   readonly log?: { readonly origin: string; readonly size: number; readonly root: Bytes } | undefined
-  /** The tip of the chain, as the node knew it: the hash as block explorers show it. */
-  readonly block?: { readonly height: number; readonly hash: Bytes } | undefined
+  /** The tip of the chain, as the node knew it: the hash as block explorers show it, and its header of 80 bytes. */
+  readonly block?: { readonly height: number; readonly hash: Bytes; readonly header?: Bytes | undefined } | undefined
 }
 
 const VERSION = 'tallystick/terms/1'
@@ -69,7 +69,11 @@ export function encode(terms: Terms): string {
       nb_size: whole(log.size, 'size'),
       nb_root: toHex(log.root),
     }),
-    ...(block && { nb_height: whole(block.height, 'height'), nb_block: toHex(block.hash) }),
+    ...(block && {
+      nb_height: whole(block.height, 'height'),
+      nb_block: toHex(block.hash),
+      ...(block.header && { nb_header: toHex(block.header) }),
+    }),
   })
 }
 
@@ -178,14 +182,23 @@ function readHash(value: unknown, name: string): Bytes {
 }
 
 function readBeacon(fields: Fields): Pick<Terms, 'since'> {
-  const { nb_log: origin, nb_size: size, nb_root: root, nb_height: height, nb_block: hash } = fields
+  const { nb_log: origin, nb_size: size, nb_root: root, nb_height: height, nb_block: hash, nb_header: header } = fields
   const log =
     origin === undefined
       ? undefined
       : { origin: readText(origin, 'nb_log'), size: readWhole(size, 'nb_size'), root: readHash(root, 'nb_root') }
-  const block =
-    hash === undefined ? undefined : { height: readWhole(height, 'nb_height'), hash: readHash(hash, 'nb_block') }
+  const block = hash === undefined ? undefined : readBlock(readWhole(height, 'nb_height'), hash, header)
   return log || block ? { since: { ...(log && { log }), ...(block && { block }) } } : {}
+}
+
+function readBlock(height: number, hash: unknown, header: unknown): NonNullable<Beacon['block']> {
+  const block = { height, hash: readHash(hash, 'nb_block') }
+  if (header === undefined) return block
+  if (typeof header !== 'string' || !/^[0-9a-f]{160}$/.test(header)) throw malformed('nb_header is not 80 bytes of hex')
+  const bytes = fromHex(header)
+  if (!equalConstantTime(sha256(sha256(bytes)).reverse(), block.hash))
+    throw malformed('nb_header is not that of nb_block')
+  return { ...block, header: bytes }
 }
 
 function readMode(fields: Fields): Mode {

@@ -65,8 +65,11 @@ export interface Receiver {
   settleHold(preimage: Bytes): Promise<void>
   /** Gives the held money back and refuses later payment. Idempotent. Throws PAYMENT_FAILED when already settled. */
   cancelHold(paymentHash: Bytes): Promise<void>
-  /** The newest block the node knows, the hash as explorers show it. Left out by backends that cannot tell. */
-  tip?(): Promise<{ readonly height: number; readonly hash: Bytes }>
+  /**
+   * The newest block the node knows, the hash as explorers show it, with its header of 80 bytes where the node has it. Left
+   * out by backends that cannot tell.
+   */
+  tip?(): Promise<{ readonly height: number; readonly hash: Bytes; readonly header?: Bytes }>
   lookupInvoice(paymentHash: Bytes): Promise<InvoiceState | undefined>
   /** Every settlement behind `after` (all of them without it), at least once, oldest first; then waits for more until aborted. */
   settlements(options: { after?: string | undefined; signal: AbortSignal }): AsyncIterable<Settlement>
