@@ -9,7 +9,7 @@ export type { PayBody } from './body.ts';
 export type { PayEvent } from './events.ts';
 export type { Quote } from './policy.ts';
 export type { Fetch, PayingFetch, PayInit } from './request.ts';
-export { proofOf, receiptOf, type HeldReceipt } from './receipts.ts';
+export { proofOf, receiptOf, renewProof, type HeldReceipt } from './receipts.ts';
 
 // client/fetch.d.ts
 import type { PayingFetchOptions } from './client.ts';
@@ -366,10 +366,12 @@ export declare function inspectOffer(fetch: Fetch, input: string | URL | Request
 }): Promise<Inspection>;
 
 // client/receipts.d.ts
+import { type Bytes } from '../core/bytes.ts';
 import * as Receipt from '../core/Receipt.ts';
+import type { Jar } from '../storage/Jar.ts';
 import { type Fetch } from './request.ts';
 import { type Token } from './token.ts';
-import type { Times } from './times.ts';
+import { type Times } from './times.ts';
 export interface HeldReceipt {
     readonly id: string;
     readonly origin: string;
@@ -384,4 +386,9 @@ interface Source {
 export declare function rememberSource(response: Response, source: Source): void;
 export declare function receiptOf(response: Response): HeldReceipt | undefined;
 export declare function proofOf(receipt: HeldReceipt): Promise<string>;
+export declare function renewProof(proof: string | Bytes, { jar, fetch, clock, }: {
+    readonly jar: Pick<Jar, 'get'>;
+    readonly fetch?: Fetch;
+    readonly clock?: () => Date;
+}): Promise<string>;
 export {};

@@ -1374,6 +1374,7 @@ export interface Beacon {
     readonly block?: {
         readonly height: number;
         readonly hash: Bytes;
+        readonly header?: Bytes | undefined;
     } | undefined;
 }
 export declare function encode(terms: Terms): string;
@@ -1848,6 +1849,11 @@ export interface Verdict {
     readonly claimed: {
         readonly receipt: Date;
         readonly invoice: Date | undefined;
+        readonly block: {
+            readonly height: number;
+            readonly hash: string;
+            readonly earliest: Date | undefined;
+        } | undefined;
     };
     readonly notProven: readonly string[];
     readonly receipts: readonly Receipt.Payload[];

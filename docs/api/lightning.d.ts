@@ -63,6 +63,7 @@ export interface Receiver {
     tip?(): Promise<{
         readonly height: number;
         readonly hash: Bytes;
+        readonly header?: Bytes;
     }>;
     lookupInvoice(paymentHash: Bytes): Promise<InvoiceState | undefined>;
     settlements(options: {

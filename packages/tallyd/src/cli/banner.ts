@@ -15,7 +15,7 @@ export function banner(
   daemon: Daemon,
   { took, balance }: { took: number; balance: string },
 ): string {
-  const { url, upstream, lightning, wallet, state } = daemon
+  const { url, upstream, lightning, wallet, state, logKey } = daemon
   const at = relative(io.cwd, state.dir) || '.'
   const own = state.dir === join(io.cwd, DIRECTORY)
   const tally = existsSync(join(io.cwd, 'node_modules', '.bin', 'tally')) ? 'npx tally' : 'tally'
@@ -26,6 +26,7 @@ export function banner(
     ['  upstream', upstream ?? '', 'draws QR codes and knows nothing of payments'],
     ['  Lightning', lightning.kind, lightning.about],
     ['  wallet', balance, 'worthless coins; whatever runs as you can spend them'],
+    ...(logKey === undefined ? [] : [['  log', logKey, 'of receipts; `tally receipt verify --log-key` takes this']]),
     ['  state', at.startsWith('..') ? state.dir : at, 'kept for the next start; delete it to begin anew'],
   ])
   const commands = [

@@ -13,6 +13,7 @@ import { logFsck, logVerify } from './logVerify.ts'
 import { logServe } from './logServe.ts'
 import { receiptAck } from './receiptAck.ts'
 import { receiptExport } from './receiptExport.ts'
+import { receiptRenew } from './receiptRenew.ts'
 import { receiptShow } from './receiptShow.ts'
 import { receiptVerify } from './receiptVerify.ts'
 import { tokenAttenuate } from './tokenAttenuate.ts'
@@ -46,6 +47,7 @@ export const commands: readonly Command[] = [
   tokenRestrict,
   receiptShow,
   receiptVerify,
+  receiptRenew,
   receiptExport,
   receiptAck,
   adminToken,

@@ -171,3 +171,17 @@ test('a preimage that nobody paid for is told to the operator', () => {
   assert.equal(error.code, 'PREIMAGE_UNPAID')
   assert.match(error.message, /the node says: open/)
 })
+
+test('renewing says what it lacks, and leaves the file alone', async () => {
+  const before = readFileSync(join(elsewhere, 'paid.receipt'))
+  for (const [args, code] of [
+    [['paid.receipt', '--jar', 'none.db'], 'FILE_UNAVAILABLE'],
+    [[], 'USAGE'],
+    [['paid.receipt', '--jar', join(dir, '.tally/jar.db')], 'NODE_UNAVAILABLE'],
+  ] as const) {
+    const io = await run(['receipt', 'renew', ...args, '--json'])
+    assert.notEqual(io.exit, 0)
+    assert.match(io.err(), /"code":"[A-Z_]+"/, code)
+  }
+  assert.deepEqual(readFileSync(join(elsewhere, 'paid.receipt')), before)
+})

@@ -6,12 +6,14 @@
  *     const proof = receipt && (await proofOf(receipt))    // once the body was read: a text to keep
  *     if (proof) Proof.verify(proof, { policy })           // offline, years later, by anyone
  */
+import { fromHex, type Bytes } from '../core/bytes.ts'
 import { TallyError } from '../core/errors.ts'
 import * as Proof from '../core/Proof.ts'
 import * as Receipt from '../core/Receipt.ts'
+import type { Jar } from '../storage/Jar.ts'
 import { readRequest, send, type Fetch } from './request.ts'
-import { presentation, type Token } from './token.ts'
-import type { Times } from './times.ts'
+import { presentation, readToken, type Token } from './token.ts'
+import { createTimes, type Times } from './times.ts'
 
 export interface HeldReceipt {
   /** 32 hex digits. */
@@ -58,21 +60,48 @@ const MOST = 1 << 20
 export async function proofOf(receipt: HeldReceipt): Promise<string> {
   const source = sources.get(receipt)
   if (!source) throw new TypeError('proofOf: expected what receiptOf returned')
-  const { fetch, token, times, origin } = source
-  const request = await readRequest(`${origin}${PATH}${receipt.id}`)
+  const text = await ask(source, receipt.id)
+  checkSame(text, (payload) =>
+    receipt.carried ? payload === receipt.carried.envelope.payload : Receipt.parse(payload).id === receipt.id,
+  )
+  return text
+}
+
+/**
+ * The same proof as it is now: under a checkpoint that witnesses have seen by now, with a delivery that was logged later. The
+ * jar knows where it was bought and with what. Throws what `proofOf` throws, and RECEIPT_UNKNOWN when the jar does not.
+ */
+export async function renewProof(
+  proof: string | Bytes,
+  {
+    jar,
+    fetch = globalThis.fetch,
+    clock = () => new Date(),
+  }: { readonly jar: Pick<Jar, 'get'>; readonly fetch?: Fetch; readonly clock?: () => Date },
+): Promise<string> {
+  const { payload } = Proof.decode(proof).receipts[0]!.receipt
+  const { id, deal } = Receipt.parse(payload)
+  const kept = await jar.get(fromHex(deal))
+  if (!kept) throw new TallyError('RECEIPT_UNKNOWN', 'the jar holds nothing that was bought with this payment')
+  const token = readToken({ scheme: kept.scheme, macaroon: kept.macaroon, preimage: kept.preimage })
+  const text = await ask({ fetch, token, times: createTimes(clock), origin: kept.origin }, id)
+  checkSame(text, (now) => now === payload)
+  return text
+}
+
+async function ask({ fetch, token, times, origin }: Source, id: string): Promise<string> {
+  const request = await readRequest(`${origin}${PATH}${id}`)
   const response = await send(fetch, request, await presentation(token, request, times.now(origin)))
   const text = await response.text()
-  if (response.status === 404) throw new TallyError('RECEIPT_UNKNOWN', `${origin} has no receipt ${receipt.id} for us`)
+  if (response.status === 404) throw new TallyError('RECEIPT_UNKNOWN', `${origin} has no receipt ${id} for us`)
   if (response.status !== 200 || text.length > MOST)
     throw new TallyError('RECEIPT_UNAVAILABLE', `${origin} answered ${response.status} when asked for a receipt`)
-  const [first] = Proof.decode(text).receipts
-  const { payload } = first!.receipt
-  const asked = receipt.carried
-    ? payload === receipt.carried.envelope.payload
-    : Receipt.parse(payload).id === receipt.id
-  if (!asked)
-    throw new TallyError('PROOF_INVALID', 'the proof is of another receipt than the one that came with the response', {
+  return text
+}
+
+function checkSame(proof: string, isSame: (payload: string) => boolean): void {
+  if (!isSame(Proof.decode(proof).receipts[0]!.receipt.payload))
+    throw new TallyError('PROOF_INVALID', 'the proof is of another receipt than the one that was asked for', {
       details: { reason: 'chain' },
     })
-  return text
 }

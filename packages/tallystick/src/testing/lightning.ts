@@ -88,6 +88,17 @@ export function lightningConformance(name: string, open: () => Promise<Lightning
       )
     })
 
+    test('the newest block, where it is told, has the hash of its header and is not from the future', async (t) => {
+      if (!receiver.tip) return t.skip('this backend tells no block')
+      const { height, hash, header } = await receiver.tip()
+      assert.ok(Number.isSafeInteger(height) && height >= 0)
+      assert.equal(hash.length, 32)
+      if (!header) return
+      assert.equal(toHex(sha256(sha256(header)).reverse()), toHex(hash))
+      const time = new DataView(header.buffer, header.byteOffset).getUint32(68, true) * 1000
+      assert.ok(time <= now().getTime() + 2 * HOUR)
+    })
+
     test('the preimage can be chosen, or that is refused', async () => {
       const preimage = randomBytes(32)
       const request = { amount: sats(1), expires: soon(), preimage }
