@@ -16,7 +16,10 @@ export const logExport = defineCommand({
   notes: `The files are those of c2sp.org/tlog-tiles, under the same names, and any web server can serve them. Full tiles that
 are there already are kept, so repeating it brings a mirror up to date. The checkpoint is written last. Nothing is verified:
 \`tally log verify DIR\` does that. The second argument defaults to the nearest .tally.`,
-  examples: [['tally log export ./mirror https://api.example.com/log', 'a mirror of somebody else’s log']],
+  examples: [
+    ['tally log export ./mirror https://api.example.com/log', 'a mirror of somebody else’s log'],
+    ['tally log export ./mirror', 'one’s own, with the gateway stopped'],
+  ],
   async run({ io, json, args }) {
     if (args[0] === undefined) throw new TallyError('USAGE', 'name the folder to write')
     const folder = resolve(io.cwd, args[0])
