@@ -13,7 +13,10 @@ export const logServe = defineCommand({
   options: { listen: listenOption('127.0.0.1:8404') },
   notes: `DIR is what \`tally log export\` wrote, or a state directory whose gateway is stopped; a running gateway serves its log
 itself. Nothing is signed here, so anybody may serve anybody’s log.`,
-  examples: [['tally log serve ./mirror --listen 0.0.0.0:8404', 'a mirror for others']],
+  examples: [
+    ['tally log serve ./mirror --listen 0.0.0.0:8404', 'a mirror for others'],
+    ['tally log serve', 'one’s own, with the gateway stopped'],
+  ],
   async run({ io, json, options, args }) {
     await using source = await openSource(io, args[0])
     const known = (path: string): boolean => path === 'checkpoint' || Tile.parsePath(path) !== undefined

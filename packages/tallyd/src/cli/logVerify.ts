@@ -43,7 +43,10 @@ export const logFsck = defineCommand({
   options: { key: keyOption, policy: policyOption },
   notes: `Like \`tally log verify\`, on the database itself, and against what the guard beside it says was signed. DIR is the
 state directory (default: the nearest .tally). The key is the one in there, unless --key or --policy names another.`,
-  examples: [['tally log fsck', 'after a crash of the disk, before starting again']],
+  examples: [
+    ['tally log fsck', 'after a crash of the disk, before starting again'],
+    ['tally log fsck --json', 'for scripts'],
+  ],
   async run({ io, json, options, args }) {
     await using source = await openSource(io, args[0])
     if (source.state === undefined) throw new TallyError('USAGE', 'expected a state directory with a log.db')

@@ -27,7 +27,13 @@ export const witness = defineCommand({
   notes: `Speaks c2sp.org/tlog-witness: POST /add-checkpoint, and GET /HASH/checkpoint with what was signed last. What it signs
 is on disk before it answers. Never restore its state from a backup: a witness that forgets can be made to sign two histories.
 Run it where the operator of the log has no hand in it, else it proves nothing. TLS is for a proxy in front.`,
-  examples: [['tally witness --name witness.example.com/w1 --log KEY --listen 0.0.0.0:8403', 'for one log']],
+  examples: [
+    ['tally witness --name witness.example.com/w1 --log KEY --listen 0.0.0.0:8403', 'for one log'],
+    [
+      'tally witness --name w.example/w1 --log KEY --log KEY2 --state /var/lib/witness',
+      'for two, with a state of its own',
+    ],
+  ],
   async run({ io, json, options }) {
     const { name } = options
     if (name === undefined) throw new TallyError('USAGE', 'what is it called? Pass --name')
