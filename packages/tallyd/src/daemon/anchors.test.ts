@@ -49,6 +49,10 @@ test('a proof that was made before is dated by an anchor that came later, also a
   assert.equal(latest!.getTime(), NOW.getTime() + 7_200_000)
   assert.equal(await again.covering(4), undefined)
   assert.equal(await again.covering(0), undefined)
+  // Strangers ask, and there is one file for each hour of the log's life: none is read again for them.
+  rmSync(join(dir, 'anchors'), { recursive: true })
+  assert.equal(await again.covering(2), await again.covering(2))
+  assert.notEqual(await again.covering(2), undefined)
   assert.deepEqual(troubles, [])
   assert.ok(LogProof.parse(LogProof.format(await log.prove(0))))
   await log[Symbol.asyncDispose]()

@@ -41,10 +41,17 @@ export function openAnchors({ dir, log, calendars, every, clock, onTrouble }: An
   }
   const timer = setInterval(step, STEP).unref()
   step()
+  const sizes = new WeakMap<Anchored, number>()
+  const sizeOf = (anchored: Anchored): number => {
+    const known = sizes.get(anchored) ?? Checkpoint.parse(anchored.checkpoint).size
+    sizes.set(anchored, known)
+    return known
+  }
   return {
     async covering(size) {
-      for (const { checkpoint, timestamp } of await store.all()) {
-        const to = Checkpoint.parse(checkpoint).size
+      for (const anchored of await store.all()) {
+        const { checkpoint, timestamp } = anchored
+        const to = sizeOf(anchored)
         if (size < 1 || to < size || !isInBlock(timestamp)) continue
         return Anchor.format({ checkpoint, timestamp, consistency: await log.consistency(size, to) })
       }
@@ -64,9 +71,11 @@ const isInBlock = (timestamp: Ots.Timestamp): boolean =>
 export function anchorFiles(dir: string): AnchorStore {
   const nameOf = ({ at, checkpoint }: Anchored): string =>
     `${String(Math.floor(at.getTime() / 1000)).padStart(12, '0')}-${Checkpoint.parse(checkpoint).size}.anchor`
+  /** Nobody else writes them, and strangers may ask for them as often as they like. */
+  let known: Anchored[] | undefined
   return {
     async all() {
-      return reading(dir, () =>
+      known ??= reading(dir, () =>
         (existsSync(dir) ? readdirSync(dir) : [])
           .filter((name) => /^[0-9]{12}-[0-9]+\.anchor$/.test(name))
           .sort()
@@ -75,6 +84,7 @@ export function anchorFiles(dir: string): AnchorStore {
             return { checkpoint, timestamp, at: new Date(Number(name.slice(0, 12)) * 1000) }
           }),
       )
+      return [...known]
     },
     async put(anchored) {
       reading(dir, () => {
@@ -89,6 +99,7 @@ export function anchorFiles(dir: string): AnchorStore {
         }
         renameSync(`${path}.new`, path)
       })
+      known = undefined
     },
   }
 }

@@ -7,6 +7,7 @@ import * as Invoice from '../core/Invoice.ts'
 import { Key } from '../core/Key.ts'
 import { sim } from '../lightning/sim.ts'
 import { memoryStore } from '../storage/memory.ts'
+import type { Store } from '../storage/Store.ts'
 import type { Answer, Call } from './Call.ts'
 import { createGate, type Admission, type Gate } from './gate.ts'
 import type { Offer } from './Offer.ts'
@@ -27,6 +28,7 @@ interface World extends AsyncDisposable {
   readonly gate: Gate
   readonly clock: { now: Date }
   readonly node: { down: boolean }
+  readonly store: Store
   readonly troubles: TallyError[]
   readonly pay: (bolt11: string) => Promise<string>
 }
@@ -37,9 +39,10 @@ function world(options: { choosesPreimage?: boolean } = {}): World {
   const node = { down: false }
   const lightning = options.choosesPreimage === false ? nodeChooses(wallet, node) : wallet
   const troubles: TallyError[] = []
+  const store = memoryStore()
   const gate = createGate({
     key: Key.from('11'.repeat(32)),
-    store: memoryStore(),
+    store,
     lightning,
     clock: () => clock.now,
     onTrouble: (error) => troubles.push(error),
@@ -48,6 +51,7 @@ function world(options: { choosesPreimage?: boolean } = {}): World {
     gate,
     clock,
     node,
+    store,
     troubles,
     async pay(bolt11) {
       const paid = await wallet.pay({ bolt11, maxFee: sats(1) })
@@ -322,4 +326,45 @@ test('a Host that is no name has no Payment challenge, and cannot write into wha
   }
   for (const host of ['[2001:db8::1]:8402', '192.0.2.1', 'a-b.example'])
     echoOf(answerOf(await w.gate.admit(call({ host }), one)))
+})
+
+test('guessing costs the store nothing: a preimage that cannot be right is not looked up', async () => {
+  await using w = world()
+  const [one_, many] = [await challenged(w, one), await challenged(w, bundle)]
+  const sessionId = decoded(many.request)['paymentHash'] as string
+  let asked = 0
+  for (const name of ['quoted', 'session'] as const) {
+    const before = w.store[name] as (hash: Uint8Array) => Promise<never>
+    Object.assign(w.store, { [name]: (hash: Uint8Array) => (asked++, before(hash)) })
+  }
+  const guess = '00'.repeat(32)
+  for (const wrong of [
+    present(one_, { preimage: guess }),
+    present(many, { action: 'open', preimage: guess, returnInvoice: returnInvoice() }),
+    present(many, { action: 'bearer', sessionId, preimage: guess }),
+    present(many, { action: 'topUp', sessionId, topUpPreimage: guess }),
+    present(many, { action: 'close', sessionId, preimage: guess }),
+  ])
+    assert.equal(problem(answerOf(await w.gate.admit(wrong, one))), 'lightning/invalid-preimage')
+  assert.equal(asked, 0)
+})
+
+test('a session takes 100 deposits, because each of them is looked at with each request; one more opens its own', async () => {
+  await using w = world()
+  const echo = await challenged(w, bundle)
+  const sessionId = decoded(echo.request)['paymentHash']
+  const preimage = await w.pay(decoded(echo.request)['depositInvoice'])
+  await w.gate.admit(present(echo, { action: 'open', preimage, returnInvoice: returnInvoice() }), bundle)
+  const deposit = async () => {
+    const more = await challenged(w, bundle)
+    const paid = await w.pay(decoded(more.request)['depositInvoice'])
+    // Somebody else's quote is closed by being used.
+    return { more, paid, topUp: present(more, { action: 'topUp', sessionId, topUpPreimage: paid }) }
+  }
+  for (let n = 1; n < 100; n++) assert.equal((await w.gate.admit((await deposit()).topUp, bundle)).kind, 'answered')
+  const { more, paid, topUp } = await deposit()
+  const refused = answerOf(await w.gate.admit(topUp, bundle))
+  assert.deepEqual([refused.status, JSON.parse(refused.body).code], [403, 'CAPABILITY_LIMIT'])
+  const open = present(more, { action: 'open', preimage: paid, returnInvoice: returnInvoice() })
+  assert.equal((await w.gate.admit(open, bundle)).kind, 'granted')
 })

@@ -60,6 +60,9 @@ export function createPaymentScheme(options: PaymentAuthOptions): PaymentScheme 
 
   /** Of a payment that is known to us. Throws CHALLENGE_UNKNOWN, and PREIMAGE_MISMATCH. */
   async function capabilityOf(paymentHash: Bytes, preimage?: Bytes): Promise<Capability.Authentic> {
+    // Challenges cost nothing, and guesses are not to cost the store anything.
+    if (preimage && !equalConstantTime(sha256(preimage), paymentHash))
+      throw new TallyError('PREIMAGE_MISMATCH', 'the preimage is not that of the payment')
     const quote = await store.quoted(paymentHash)
     if (!quote) throw new TallyError('CHALLENGE_UNKNOWN', 'nothing was quoted for this payment, or it is long over')
     const macaroon = Macaroon.fromBase64(quote.macaroon)

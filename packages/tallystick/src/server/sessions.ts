@@ -40,6 +40,8 @@ export interface Sessions {
 }
 
 const MSAT_PER_SAT = 1000n
+/** Each is looked at with every request, used up or not. */
+const MOST_DEPOSITS = 100
 
 export function createSessions({ store, clock, onTrouble, capabilityOf }: SessionsOptions): Sessions {
   /** Throws SESSION_UNKNOWN, SESSION_CLOSED and PREIMAGE_MISMATCH. */
@@ -114,11 +116,18 @@ export function createSessions({ store, clock, onTrouble, capabilityOf }: Sessio
 
     async topUp(id, paymentHash, preimage) {
       await capabilityOf(paymentHash, preimage)
-      if (!(await store.session(id))) throw new TallyError('SESSION_UNKNOWN', 'no session was opened with this payment')
+      const session = await store.session(id)
+      if (!session) throw new TallyError('SESSION_UNKNOWN', 'no session was opened with this payment')
       await checkOpen(id)
+      const isIn = ({ deposits }: Session): boolean => deposits.some((one) => equalConstantTime(one, paymentHash))
+      if (session.deposits.length >= MOST_DEPOSITS && !isIn(session))
+        throw new TallyError(
+          'CAPABILITY_LIMIT',
+          `a session takes ${MOST_DEPOSITS} deposits; open another one with this payment`,
+        )
       if (await store.deposit({ paymentHash, session: id, at: clock() })) return
-      const mine = (await store.session(id))?.deposits.some((deposit) => toHex(deposit) === toHex(paymentHash))
-      if (!mine) throw new TallyError('CHALLENGE_UNKNOWN', 'this payment is in another session already')
+      const now = await store.session(id)
+      if (!now || !isIn(now)) throw new TallyError('CHALLENGE_UNKNOWN', 'this payment is in another session already')
     },
 
     async close(id, preimage) {
