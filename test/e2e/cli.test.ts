@@ -140,10 +140,10 @@ test('Ctrl-C lets a request finish, and a second one does not', { timeout: 60_00
     await hear('stopping')
     if (patient) go.resolve()
     else child.kill('SIGINT')
-    assert.equal(await answer, patient ? 'done' : 'cut')
-    assert.equal(await exited, 0)
+    const ended = [await answer, await exited]
     go.resolve()
     await closed(upstream)
+    assert.deepEqual(ended, patient ? ['done', 0] : ['cut', 130])
     const ready = await hear('ready')
     assert.deepEqual([ready['lightning'], ready['state']], ['sim', path.join(place.dir, '.tally')])
   }

@@ -46,6 +46,7 @@ test('a paid capability grants what its caveats allow', () => {
     tokenId,
     paymentHash,
     links: [],
+    hands: [{ tag: toHex(tokenId), link: undefined, length: 0, ends: expires }],
     caveats: [
       'services=search:0',
       'search_valid_until=1893456000',
@@ -271,7 +272,16 @@ test('only authorize makes a Grant, and only authenticate what it takes: the typ
   const authentic = Capability.authenticate(mint(), { key, preimage })
   const grant: Grant = Capability.authorize(authentic, { ...request, now })
   // @ts-expect-error a Grant cannot be written down
-  const written: Grant = { tokenId, paymentHash, links: [], caveats: [], expires, cost: sats(1), charges: [] }
+  const written: Grant = {
+    tokenId,
+    paymentHash,
+    links: [],
+    hands: [],
+    caveats: [],
+    expires,
+    cost: sats(1),
+    charges: [],
+  }
   // @ts-expect-error nor can an Authentic
   const made: Capability.Authentic = {
     tokenId,

