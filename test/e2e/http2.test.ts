@@ -331,12 +331,12 @@ test('a new certificate is taken without a restart, and a wrong one is not', asy
   const next = selfSigned(['localhost'], new Date())
   try {
     await writeFile(join(directory, 'cert.pem'), next.cert)
-    assert.throws(() => gateway.gateway.renewCertificate(), { code: 'CONFIG_INVALID', message: /is not that of/ })
+    assert.throws(() => gateway.reload(), { code: 'CONFIG_INVALID', message: /is not that of/ })
     await writeFile(join(directory, 'key.pem'), 'nonsense')
-    assert.throws(() => gateway.gateway.renewCertificate(), { code: 'CONFIG_INVALID' })
+    assert.throws(() => gateway.reload(), { code: 'CONFIG_INVALID' })
     assert.equal(await shown(), first)
     await writeFile(join(directory, 'key.pem'), next.key)
-    gateway.gateway.renewCertificate()
+    gateway.reload()
     assert.equal(await shown(), new X509Certificate(next.cert).fingerprint256)
   } finally {
     await writeFile(join(directory, 'cert.pem'), certificate.cert)

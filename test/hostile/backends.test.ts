@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import { test } from 'node:test'
+import { Network } from 'tallystick/core'
 import type { UpstreamState } from '../../packages/tallyd/src/gateway/server.ts'
 import {
   always,
@@ -99,17 +100,84 @@ test('it is asked again when it is back', async () => {
   await new Promise((resolve) => server.close(resolve))
 })
 
-test('a request that may run twice is not sent to a second one', async () => {
+test('no connection came about, so nothing of it has left: the next one has it, whatever it does, once and whole', async () => {
   const dead = await gone()
   await using alive = await always(OK)
-  await using gateway = await rig(0, { origin: listOf(dead, alive) })
-  // The turn decides which of the two is the first; each is once.
+  const body = 'x'.repeat(200_000)
+  const requests = {
+    'with a length': `POST /paid/x HTTP/1.1\r\n${CREDENTIAL}Content-Length: ${body.length}\r\n\r\n${body}`,
+    'in chunks': `POST /paid/x HTTP/1.1\r\n${CREDENTIAL}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`,
+    'without a body': `POST /paid/x HTTP/1.1\r\n${CREDENTIAL}Content-Length: 0\r\n\r\n`,
+  }
+  for (const [name, request] of Object.entries(requests)) {
+    await using gateway = await rig(0, { origin: listOf(dead, alive) })
+    const before = alive.seen.length
+    // The turn decides which of the two is the first.
+    for (let n = 0; n < 2; n++) assert.equal(statusOf(await ask(gateway.port, request)), 200, name)
+    const seen = alive.seen.slice(before)
+    assert.deepEqual([seen.match(/POST/g)?.length, charged(gateway)], [2, 2], name)
+    if (name === 'with a length') assert.equal(seen.split(body).length, 3, name)
+    if (name === 'in chunks') assert.equal(seen.split('3\r\nabc\r\n0\r\n\r\n').length, 3, name)
+    assert.equal(gateway.gateway.upstreams()[0]!.up, false, name)
+  }
+})
+
+test('a request that may have run is not sent to a second one', async () => {
+  await using rude = await rawServer((connection) => {
+    connection.socket.once('data', () => connection.socket.destroy())
+  })
+  await using alive = await always(OK)
+  await using gateway = await rig(0, { origin: listOf(rude, alive) })
   const answers = [await ask(gateway.port, POST), await ask(gateway.port, POST)]
   assert.deepEqual(
     answers.map(statusOf).sort((a, b) => a - b),
     [200, 502],
   )
   assert.deepEqual([alive.seen.match(/POST/g)?.length, charged(gateway)], [1, 1])
+})
+
+test('a reload does not forget which ones are out', async () => {
+  const changes: boolean[] = []
+  const dead = await gone()
+  await using alive = await always(OK)
+  const onUpstream = ({ up }: UpstreamState): void => void changes.push(up)
+  await using gateway = await rig(0, { origin: listOf(dead, alive), onUpstream })
+  for (let n = 0; n < 2; n++) await ask(gateway.port, PAID)
+  const states = (): boolean[] => gateway.gateway.upstreams().map(({ up }) => up)
+  assert.deepEqual([states(), changes], [[false, true], [false]])
+  gateway.reload()
+  assert.deepEqual(states(), [false, true])
+  assert.match(gateway.gateway.upstreams()[0]!.reason!, /ECONNREFUSED/)
+  for (let n = 0; n < 4; n++) assert.equal(statusOf(await ask(gateway.port, POST)), 200)
+  assert.deepEqual(changes, [false], 'and nobody is told again')
+  // It is asked in the background as before.
+  const back = Promise.withResolvers<void>()
+  const server = net.createServer((socket) => void socket.on('error', () => {}))
+  server.on('connection', () => back.resolve())
+  server.listen(dead.port, '127.0.0.1')
+  await back.promise
+  while (!states()[0]) await new Promise(setImmediate)
+  assert.deepEqual(changes, [false, true])
+  await gateway[Symbol.asyncDispose]()
+  await new Promise((resolve) => server.close(resolve))
+})
+
+test('a reload changes whom we believe about clients, for requests that come from then on', async () => {
+  await using upstream = await always(OK)
+  await using gateway = await rig(upstream.port)
+  const request = 'GET /a HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n'
+  const clientOf = async (): Promise<string | undefined> => {
+    const before = upstream.seen.length
+    await ask(gateway.port, request)
+    return /^X-Forwarded-For: (.*)\r$/m.exec(upstream.seen.slice(before))?.[1]
+  }
+  assert.equal(await clientOf(), '127.0.0.1')
+  assert.throws(() => gateway.gateway.gates.checkPeer('127.0.0.1'), { code: 'PROXY_UNTRUSTED' })
+  gateway.reload({ trustedProxies: [Network.parse('127.0.0.0/8')] })
+  assert.equal(await clientOf(), '203.0.113.7')
+  gateway.gateway.gates.checkPeer('127.0.0.1')
+  gateway.reload({ trustedProxies: [] })
+  assert.equal(await clientOf(), '127.0.0.1')
 })
 
 test('all of them gone: 503, when to come back, and nothing is charged', async () => {

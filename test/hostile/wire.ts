@@ -5,7 +5,7 @@
 import net from 'node:net'
 import type { Grant, TallyError } from 'tallystick/core'
 import type { Admission, Call, Offer } from 'tallystick/server'
-import { loadConfig, type Timeouts } from '../../packages/tallyd/src/config.ts'
+import { loadConfig, type Config, type Timeouts } from '../../packages/tallyd/src/config.ts'
 import {
   createGateway,
   type AccessEntry,
@@ -218,6 +218,8 @@ export interface Rig extends AsyncDisposable {
   readonly gate: TestGate
   readonly log: readonly AccessEntry[]
   readonly trouble: readonly unknown[]
+  /** With the same config, but for what is given. */
+  reload(changed?: Partial<Pick<Config, 'services' | 'trustedProxies'>>): void
   /** The nth line of the access log, once it is written. */
   entry(index: number): Promise<AccessEntry>
 }
@@ -263,11 +265,12 @@ ${more}    routes:
   const log: AccessEntry[] = []
   const trouble: unknown[] = []
   const waiting = new Set<() => void>()
+  const whole: Config = {
+    ...config,
+    services: services.map((service) => ({ ...service, timeouts: { ...service.timeouts, ...timeouts } })),
+  }
   const gateway = createGateway({
-    config: {
-      ...config,
-      services: services.map((service) => ({ ...service, timeouts: { ...service.timeouts, ...timeouts } })),
-    },
+    config: whole,
     gate,
     ...(clock && { clock }),
     onTrouble: (error) => trouble.push(error),
@@ -284,6 +287,7 @@ ${more}    routes:
     gate,
     log,
     trouble,
+    reload: (changed) => gateway.reload({ ...whole, ...changed }),
     entry: (index) =>
       inTime(
         `line ${index} of the access log`,

@@ -133,8 +133,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     reread: options.reread,
     async apply(next) {
       const services = await priced(next)
-      listening.gateway.renewCertificate()
-      listening.gateway.reload({ services })
+      listening.gateway.reload({ ...next, services })
       for (const text of shadowNotices(services)) onNotice(text)
       metrics.keep((service, route) => isSold(next, service, route))
     },

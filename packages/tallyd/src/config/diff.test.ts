@@ -33,11 +33,11 @@ test('says what is new, gone and otherwise, by route', () => {
 test('names every key that waits for a restart', () => {
   const routes = '      GET /a: free\n'
   const after = config(routes, {
-    head: 'listen: 127.0.0.1:9000\nlightning: embedded\nkey: env:K\nstore: memory\nstate: /x\norigin: https://x.example\nadmin: { listen: "127.0.0.1:1" }\nlog: { level: warn }\ndrain: { wait: 5s }\n',
+    head: 'listen: 127.0.0.1:9000\nlightning: embedded\nkey: env:K\nstore: memory\nstate: /x\norigin: https://x.example\nadmin: { listen: "127.0.0.1:1" }\nlog: { level: warn }\ndrain: { wait: 5s }\ntrusted_proxies: [10.0.0.0/8]\n',
   })
   const { restart, changes } = diffConfig(config(routes), after)
   assert.deepEqual([...restart].sort(), ['admin', 'key', 'lightning', 'listen', 'log', 'origin', 'state', 'store'])
-  assert.deepEqual(changes, ['~ drain: wait none → 5'])
+  assert.deepEqual(changes, ['~ drain: wait none → 5', '~ trusted_proxies: none → 10.0.0.0/8'])
 })
 
 test('warns of what ends tokens that were sold', () => {

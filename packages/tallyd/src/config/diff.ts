@@ -2,7 +2,7 @@
  * What one tally.yaml changes in a gateway that runs with another: in words, for whoever reloads. Services change while
  * requests go on; every other key is named as needing a restart, so that a key is never silently left as it was.
  */
-import { Amount } from 'tallystick/core'
+import { Amount, Network } from 'tallystick/core'
 import type { Offer } from 'tallystick/server'
 import type { Config } from '../config.ts'
 import type { Route, Service } from './services.ts'
@@ -17,13 +17,17 @@ export interface ConfigDiff {
 }
 
 /** Read anew with every reload. */
-const LIVE = new Set<string>(['services', 'drain'] satisfies (keyof Config)[])
+const LIVE = new Set<string>(['services', 'drain', 'trustedProxies'] satisfies (keyof Config)[])
 
 export function diffConfig(before: Config, after: Config): ConfigDiff {
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])] as (keyof Config)[]
   const services = pairsOf(before.services, after.services, ({ name }) => name)
   return {
-    changes: [...services.flatMap(([old, next]) => serviceChanges(old, next)), ...drainChange(before, after)],
+    changes: [
+      ...services.flatMap(([old, next]) => serviceChanges(old, next)),
+      ...drainChange(before, after),
+      ...proxiesChange(before, after),
+    ],
     restart: keys.filter((key) => !LIVE.has(key) && textOf(before[key]) !== textOf(after[key])),
     warnings: before.services.flatMap((service) =>
       ended(
@@ -114,6 +118,13 @@ function textOf(value: unknown): string {
 
 function drainChange(before: Config, after: Config): readonly string[] {
   return fieldChanges({ ...before.drain }, { ...after.drain }).map((change) => `~ drain: ${change}`)
+}
+
+const proxiesChange = (before: Config, after: Config): readonly string[] => {
+  const [old, next] = [before, after].map(
+    ({ trustedProxies }) => trustedProxies.map(Network.format).join(', ') || 'none',
+  )
+  return old === next ? [] : [`~ trusted_proxies: ${old} → ${next}`]
 }
 
 /** A token says its service, and unless it is a balance, the methods and the pattern it was sold for. */

@@ -32,7 +32,8 @@ export function createReloader(options: ReloaderOptions): Reloader {
       const diff = diffConfig(config, next)
       await apply(next)
       // What needs a restart goes on as it was, and is named again the next time.
-      config = { ...config, services: next.services, drain: next.drain }
+      const { services, drain, trustedProxies } = next
+      config = { ...config, services, drain, trustedProxies }
       onReloaded(diff)
       return diff
     } catch (error) {

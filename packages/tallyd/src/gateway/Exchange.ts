@@ -108,8 +108,6 @@ export class Exchange implements Sink {
     if (total !== undefined) this.#total = setTimeout(() => this.#onTotal(total), total * 1000)
     this.#connect({ fresh: false })
     if (this.#sent || this.#over || this.#held) return
-    this.#waiting?.start()
-    this.#sendBody()
     if (this.#options.waits) this.#continue = setTimeout(() => this.#sayContinue(), CONTINUE_AFTER)
   }
 
@@ -243,14 +241,14 @@ export class Exchange implements Sink {
   }
 
   /**
-   * Only what may be repeated is, and only if it cannot have been answered: the connection was a kept one that turned out
-   * to be closed, or never came about.
+   * Where a connection never came about, nothing of the request has left, and another upstream may have it, whatever it does.
+   * On a kept one that turned out to be closed it may have run, so only what may be repeated is.
    */
   #retried(error: TallyError): boolean {
     const connection = this.#connection
-    if (!connection || !this.#repeatable || connection.answered) return false
+    if (!connection || connection.answered) return false
     if (connection.reused) {
-      if (error.code !== 'UPSTREAM_UNREACHABLE') return false
+      if (!this.#repeatable || error.code !== 'UPSTREAM_UNREACHABLE') return false
     } else {
       if (connection.connected) return false
       ;(this.#tried ??= []).push(this.#backend!)
@@ -285,6 +283,10 @@ export class Exchange implements Sink {
       whole: this.#sent,
       upgrades: switching !== undefined,
     })
+    if (this.#sent) return true
+    // Until then it stays where it is: what was read for one upstream would be lost for the next.
+    this.#choked = true
+    this.#connection.whenConnected(() => this.#sendBody())
     return true
   }
 
@@ -303,7 +305,10 @@ export class Exchange implements Sink {
 
   #sendBody(): void {
     const { req, inbound, whole, sealed, largest } = this.#options
-    const connection = this.#connection!
+    const connection = this.#connection
+    if (this.#over || !connection) return
+    this.#choked = false
+    this.#waiting?.start()
     const chunked = inbound.body === 'chunked'
     const check = sealed && new BodyCheck(sealed)
     const write = (chunk: Buffer): boolean => (chunked ? connection.writeChunk(chunk) : connection.write(chunk))

@@ -21,15 +21,19 @@ export interface Routes {
   close(): void
 }
 
-/** Throws CONFIG_INVALID when a file that a service names cannot be read. */
-export function createRoutes(services: readonly Service[], onUpstream: (state: UpstreamState) => void): Routes {
+/** Throws CONFIG_INVALID when a file that a service names cannot be read. `before`: how the upstreams were until now. */
+export function createRoutes(
+  services: readonly Service[],
+  onUpstream: (state: UpstreamState) => void,
+  before: readonly UpstreamState[] = [],
+): Routes {
   const all: Backends[] = []
   const limitOf = limitsOf(services)
   const byMethod = new Map<string, Target[]>()
   for (const service of services) {
     // Only proxies ask about it.
     if (service.upstreams.length === 0) continue
-    const backends = createBackends(service, onUpstream)
+    const backends = createBackends(service, onUpstream, before)
     all.push(backends)
     for (const route of service.routes)
       for (const verb of route.verbs) {

@@ -44,14 +44,18 @@ export interface GatewayOptions {
   readonly onUpstream?: (state: UpstreamState) => void
 }
 
+/** What a reload changes. */
+type Live = Pick<Config, 'services' | 'trustedProxies'>
+
 export interface Gateway extends AsyncDisposable {
   /** Throws PORT_TAKEN. */
   listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }>
   /**
-   * Requests that come from now on go by these services; those under way finish by what they began with. Neither waits for
-   * the other. Throws CONFIG_INVALID when a file that a service names cannot be read, and then nothing has changed.
+   * Requests that come from now on go by these services and trusted proxies, and new connections by the files of `tls`; what
+   * is under way finishes by what it began with, and neither waits for the other. Throws CONFIG_INVALID when a file cannot
+   * be used, and then nothing has changed.
    */
-  reload(config: Pick<Config, 'services'>): void
+  reload(config: Live): void
   /** Of every upstream, as it is now, in the order of tally.yaml. Dials nobody. */
   upstreams(): readonly UpstreamState[]
   /** Still serves whoever comes, and ends each connection with its next response: clients that reconnect find others. */
@@ -65,8 +69,6 @@ export interface Gateway extends AsyncDisposable {
   readonly open: OpenSet
   /** Asked by proxies over this server, and by others over gRPC. */
   readonly gates: Gates
-  /** Reads the files of `tls` again, for new connections. Throws CONFIG_INVALID, and goes on with what it had. */
-  renewCertificate(): void
 }
 
 /** Above the 60 s for which common load balancers keep their side open. */
@@ -98,12 +100,13 @@ const SECURE = {
 export function createGateway(options: GatewayOptions): Gateway {
   const { config, gate, desk, logPages, log, clock = () => new Date(), onTrouble = () => {} } = options
   const { onUpstream = () => {} } = options
-  const { origin, tls, trustedProxies } = config
-  const callerOf = createCallerOf(trustedProxies)
-  const snapshotOf = ({ services }: Pick<Config, 'services'>) => {
-    const gates = createGates({ config: { ...config, services }, gate, clock, onTrouble })
+  const { origin, tls } = config
+  const snapshotOf = ({ services, trustedProxies }: Live, before?: readonly UpstreamState[]) => {
+    const gates = createGates({ config: { origin, services, trustedProxies }, gate, clock, onTrouble })
+    const callerOf = createCallerOf(trustedProxies)
     return {
-      routes: createRoutes(services, onUpstream),
+      callerOf,
+      routes: createRoutes(services, onUpstream, before),
       own: createOwnPages({ services, origin, desk, logPages }),
       gates,
       authz: createAuthz(gates, callerOf),
@@ -129,7 +132,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     authz: { asked: (path) => current.authz.asked(path), reply: (req) => current.authz.reply(req) },
     origin,
-    callerOf,
+    callerOf: (req, host) => current.callerOf(req, host),
     gate,
     clock,
     log,
@@ -232,11 +235,15 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     reload(next) {
       const before = current
-      current = snapshotOf(next)
+      const made = snapshotOf(next, before.routes.upstreams())
+      try {
+        if (tls) secure?.setSecureContext({ ...SECURE, ...readCertificate(tls) })
+      } catch (error) {
+        made.routes.close()
+        throw error
+      }
+      current = made
       before.routes.close()
-    },
-    renewCertificate() {
-      if (tls) secure?.setSecureContext({ ...SECURE, ...readCertificate(tls) })
     },
     upstreams: () => current.routes.upstreams(),
     drain,

@@ -84,18 +84,22 @@ export function createMetrics({ clock, readiness, underWay, upstreams }: Metrics
       for (const kind of ['request', 'stream', 'tunnel'] as const) streams.set({ kind }, underWay(kind))
     },
   })
-  const ups = gauge('l402_upstream_up', 'Whether it gets requests; `upstream` is its place in tally.yaml, from 1', {
-    labels: ['service', 'upstream'],
-    collect() {
-      ups.reset()
-      const places = new Map<string, number>()
-      for (const { service, up } of upstreams()) {
-        const place = (places.get(service) ?? 0) + 1
-        places.set(service, place)
-        ups.set({ service, upstream: `${place}` }, Number(up))
-      }
+  const ups = gauge(
+    'l402_upstream_up',
+    'Whether it could be reached the last time; `upstream` is its place in tally.yaml, from 1',
+    {
+      labels: ['service', 'upstream'],
+      collect() {
+        ups.reset()
+        const places = new Map<string, number>()
+        for (const { service, up } of upstreams()) {
+          const place = (places.get(service) ?? 0) + 1
+          places.set(service, place)
+          ups.set({ service, upstream: `${place}` }, Number(up))
+        }
+      },
     },
-  })
+  )
   read('tally_store_up', 'Whether the store answered the last time it was asked', partState('store'))
   read('tally_ready', 'What /readyz says', () => Number(readiness().ready))
   const reloaded = gauge('tally_config_reload_success', 'Whether the last config that was read is the one in force')

@@ -66,6 +66,7 @@ export class Connection {
   /** The head of the response has arrived. */
   #headed = false
   #keepAlive = false
+  #onConnected: (() => void) | undefined
   #complete = false
   /** By us, or after its failure was told. */
   #cut = false
@@ -120,6 +121,12 @@ export class Connection {
     this.#parser.expect(request.method, request.upgrades)
     this.#socket.write(request.head, 'latin1')
     if (request.whole && this.connected) this.#awaitHead()
+  }
+
+  /** Calls back as soon as what is written goes out; never, where that never comes about. */
+  whenConnected(then: () => void): void {
+    if (this.connected) then()
+    else this.#onConnected = then
   }
 
   /** Body bytes, which are no longer the caller's. False: wait for `onDrain`. */
@@ -185,6 +192,8 @@ export class Connection {
     this.#clearTimer()
     this.#socket.setTimeout(this.#options.timeouts.idle * 1000)
     this.#options.onConnected()
+    this.#onConnected?.()
+    this.#onConnected = undefined
     if (this.#sink && this.#sent) this.#awaitHead()
   }
 

@@ -39,10 +39,14 @@ export interface Backends {
 
 export type BackendsOptions = Pick<Service, 'name' | 'upstreams' | 'timeouts' | 'health' | 'tls'>
 
-/** Throws CONFIG_INVALID when a file of `tls` cannot be read. `onChange`: an upstream is out, or back. */
+/**
+ * Throws CONFIG_INVALID when a file of `tls` cannot be read. `onChange`: an upstream is out, or back. `before`: those that
+ * were out until now still are, until they are asked.
+ */
 export function createBackends(
   { name, upstreams, timeouts, health: check, tls }: BackendsOptions,
   onChange: (state: UpstreamState) => void,
+  before: readonly UpstreamState[] = [],
 ): Backends {
   const trust = upstreams.some(({ secure }) => secure) ? readTrust(tls) : undefined
 
@@ -52,6 +56,7 @@ export function createBackends(
       probe: check ? ask(line, check) : dial(line),
       every: check && check.every * 1000,
       onChange: () => onChange(stateOf(backend)),
+      out: before.find(({ service, origin }) => service === name && origin === upstream.origin)?.reason,
     })
     const pool = createPool({
       line,

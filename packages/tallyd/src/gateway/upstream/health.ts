@@ -13,6 +13,8 @@ export interface HealthOptions {
   /** Milliseconds between checks; undefined: dial only what is out. */
   readonly every: number | undefined
   readonly onChange: (health: Health) => void
+  /** Why it was out when somebody else last looked. */
+  readonly out?: string | undefined
 }
 
 export interface Health {
@@ -33,10 +35,10 @@ const LONGEST_WAIT = 30_000
 /** Checks in a row. One that fails may be a hiccup, of ours even. */
 const MOST_FAILURES = 2
 
-export function createHealth({ probe, every, onChange }: HealthOptions): Health {
-  let up = true
+export function createHealth({ probe, every, onChange, out }: HealthOptions): Health {
+  let up = out === undefined
   let first = every !== undefined
-  let reason: string | undefined
+  let reason = out
   let failures = 0
   let wait = every ?? FIRST_WAIT
   let due = 0
@@ -112,5 +114,6 @@ export function createHealth({ probe, every, onChange }: HealthOptions): Health 
     },
   }
   if (every !== undefined) check()
+  else if (!up) schedule(wait)
   return health
 }
