@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import { loadConfig } from '../config.ts'
 import { startDaemon } from '../daemon.ts'
 import { main } from '../main.ts'
 import { createState, masterKey } from '../state.ts'
+import { selfSigned } from '../../../../test/e2e/certificate.ts'
 import { testIo, type TestIoOptions } from './testIo.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'tally-doctor-'))
@@ -25,7 +27,7 @@ async function doctor(cwd: string, options: TestIoOptions & { argv?: string[] } 
   const io = testIo({ cwd, now: new Date(), ...options })
   const code = await main(['doctor', ...(options.argv ?? [])], io)
   const checks = (options.tty ? [] : JSON.parse(io.out())) as Check[]
-  return { code, out: io.out(), of: (name: string): Check => checks.find((check) => check.name === name)! }
+  return { code, checks, out: io.out(), of: (name: string): Check => checks.find((check) => check.name === name)! }
 }
 
 async function freePort(): Promise<number> {
@@ -121,4 +123,64 @@ test('looks at the gateway that runs here, and at how many files may be open', a
   await using _daemon = await startDaemon(started)
   const { code, of } = await doctor(dir)
   assert.deepEqual([code, of('gateway').state, of('gateway').found], [1, 'fail', 'clock failed: the clock is wrong'])
+})
+
+test('says when certificates end: ours at the first of its chain, those that vouch at the last', async () => {
+  const cwd = mkdtempSync(join(root, 'certificates-'))
+  const HOUR = 3_600_000
+  const now = new Date()
+  const later = selfSigned(['localhost'], new Date(now.getTime() + 12 * HOUR))
+  const ours = selfSigned(['localhost'], now)
+  writeFileSync(join(cwd, 'ours.pem'), ours.cert)
+  writeFileSync(join(cwd, 'key.pem'), ours.key)
+  writeFileSync(join(cwd, 'ca.pem'), `${ours.cert}\n${later.cert}`)
+  const text = `tls: { cert: ours.pem, key: key.pem }\n${yaml(await freePort())}    tls: { ca: ca.pem }\n`
+  writeFileSync(join(cwd, 'tally.yaml'), text.replace('http://127.0.0.1:1', 'https://127.0.0.1:1'))
+  const found = async (at: number) => {
+    const { code, checks } = await doctor(cwd, { now: new Date(now.getTime() + at * HOUR) })
+    const about = checks.filter(({ name }) => name === 'certificate')
+    return { code, about: about.map(({ state, found }) => `${state} ${/[a-z]+\.pem \w+ .*(?=,)/.exec(found)?.[0]}`) }
+  }
+  assert.deepEqual(await found(0), { code: 0, about: ['warn ours.pem ends in 23 h', 'warn ca.pem ends in 1 d'] })
+  assert.deepEqual(await found(30), { code: 1, about: ['fail ours.pem ended 6 h ago', 'warn ca.pem ends in 5 h'] })
+  assert.deepEqual((await found(40)).about[1], 'fail ca.pem ended 4 h ago')
+  assert.equal((await found(-2)).code, 1)
+  writeFileSync(join(cwd, 'key.pem'), later.key)
+  writeFileSync(join(cwd, 'ca.pem'), 'nothing of the kind')
+  const { code, checks } = await doctor(cwd)
+  const broken = checks.filter(({ name }) => name === 'certificate').map(({ found }) => found)
+  assert.equal(code, 1)
+  assert.match(broken.join('\n'), /key\.pem is not that of .*ours\.pem\nexpected PEM in .*ca\.pem/)
+})
+
+test('asks upstreams whether they are there and what time it is', async () => {
+  const cwd = mkdtempSync(join(root, 'upstreams-'))
+  const asked: string[] = []
+  let shift = 0
+  const upstream = http.createServer((req, res) => {
+    asked.push(`${req.method} ${req.url}`)
+    res.setHeader('Date', new Date(Date.now() + shift).toUTCString()).end()
+  })
+  upstream.listen(0, '127.0.0.1')
+  await new Promise((resolve) => upstream.once('listening', resolve))
+  const address = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
+  const write = (list: string): void => writeFileSync(join(cwd, 'tally.yaml'), text.replace('http://127.0.0.1:1', list))
+  const text = yaml(await freePort())
+  write(address)
+  const well = await doctor(cwd)
+  assert.deepEqual([well.of('upstreams').found, well.of('clock').state, asked], ['1 answered', 'ok', ['HEAD /']])
+  for (const [hours, words] of [
+    [2, /is 1 h behind what upstreams say it is$|is 2 h behind/],
+    [-2, /is 2 h ahead of what upstreams say it is$/],
+  ] as const) {
+    shift = hours * 3_600_000
+    const { code, of } = await doctor(cwd)
+    assert.deepEqual([code, of('clock').state], [0, 'warn'])
+    assert.match(of('clock').found, words)
+  }
+  write(`[${JSON.stringify(address)}, "http://127.0.0.1:1"]`)
+  const half = await doctor(cwd)
+  assert.deepEqual([half.code, half.of('upstreams').state], [0, 'warn'])
+  assert.equal(half.of('upstreams').found, 'http://127.0.0.1:1: ECONNREFUSED')
+  await new Promise((resolve) => upstream.close(resolve))
 })

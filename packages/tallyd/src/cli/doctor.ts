@@ -8,8 +8,11 @@ import type { Config, PostgresRef } from '../config.ts'
 import { DIRECTORY, findState, stateAt, type State } from '../state.ts'
 import type { Readiness } from '../operate/health.ts'
 import { askGateway } from './admin.ts'
+import { failure, type Check } from './Check.ts'
 import { defineCommand } from './Command.ts'
 import { CONFIG_FILE, configOption, readConfig } from './configFile.ts'
+import { checkCertificates } from './doctorCertificates.ts'
+import { checkUpstreams, skewed } from './doctorUpstreams.ts'
 import { exits } from './exit.ts'
 import type { Io } from './Io.ts'
 import type { Style } from './style.ts'
@@ -17,20 +20,14 @@ import { columns, printable } from './table.ts'
 import { span } from './time.ts'
 import { findWallet, openWallet } from './wallet.ts'
 
-interface Check {
-  readonly name: string
-  readonly state: 'ok' | 'warn' | 'fail'
-  readonly found: string
-  readonly fix?: string
-}
-
 export const doctor = defineCommand({
   name: 'doctor',
   summary: 'Check what tally needs to run here',
   args: '',
   maxArgs: 0,
   options: { config: configOption },
-  notes: 'Exit code 1 when a check fails. Changes nothing. A table on a terminal, JSON when piped.',
+  notes:
+    'Exit code 1 when a check fails. Changes nothing; upstreams are asked with HEAD. A table on a terminal, JSON when piped.',
   examples: [
     ['tally doctor', ''],
     ['tally doctor --config /etc/tally.yaml', 'before a first start'],
@@ -49,6 +46,7 @@ async function examine(io: Io, file: string | undefined): Promise<readonly Check
   const path = config?.store.kind === 'sqlite' ? config.store.path : state.store
   const wallet = await checkWallet(io)
   const running = wallet.state === 'ok'
+  const upstreams = config && (await checkUpstreams(config, () => io.clock()))
   const { host, port } = config?.listen ?? { host: '127.0.0.1', port: 8402 }
   return [
     checkNode(),
@@ -63,7 +61,9 @@ async function examine(io: Io, file: string | undefined): Promise<readonly Check
     wallet,
     ...(await checkRunning(io, state)),
     ...checkFiles(),
-    await checkClock(io, path),
+    ...(config ? checkCertificates(config, io.clock()) : []),
+    ...(upstreams?.check ? [upstreams.check] : []),
+    skewed(await checkClock(io, path), upstreams?.ahead),
   ]
 }
 
@@ -275,11 +275,6 @@ async function checkClock(io: Io, database: string): Promise<Check> {
     found: `${found} is ${behind} behind files written here`,
     fix: 'Set the clock, or let NTP do it.',
   }
-}
-
-function failure(name: string, error: unknown, fix?: string): Check {
-  if (!TallyError.is(error)) throw error
-  return { name, state: 'fail', found: error.message, fix: fix ?? error.fix }
 }
 
 function table(checks: readonly Check[], style: Style): string {
