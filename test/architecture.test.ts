@@ -38,6 +38,10 @@ const layers: Record<string, Layer> = {
     files: ['tallystick/src/lightning/walletd'],
     imports: [CORE, 'tallystick/src/lightning/', 'node:'],
   },
+  'lightning/lnd': {
+    files: ['tallystick/src/lightning/lnd'],
+    imports: [CORE, 'tallystick/src/lightning/', 'node:'],
+  },
   lightning: { files: ['tallystick/src/lightning/'], imports: [CORE, '@noble/', '@scure/'] },
   'storage/sqlite': {
     files: ['tallystick/src/storage/sqlite'],

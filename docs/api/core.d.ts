@@ -342,6 +342,10 @@ export declare const errors: {
         readonly status: 503;
         readonly fix: 'The Lightning node does not answer. Check that it runs and is reachable; paid credentials keep working.';
     };
+    readonly NODE_REFUSED: {
+        readonly status: 503;
+        readonly fix: 'The Lightning node answers, and says no. Its operator: `tally doctor` looks at what the node lets us do.';
+    };
     readonly QUOTES_EXHAUSTED: {
         readonly status: 503;
         readonly fix: 'Pay an invoice that you have, or ask again after as many seconds as `retry-after` says. Its operator: `invoices` in tally.yaml.';

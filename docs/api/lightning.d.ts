@@ -54,6 +54,7 @@ export interface Receiver {
         readonly choosesPreimage: boolean;
         readonly holds: boolean;
         readonly descriptionHash: boolean;
+        readonly msats: boolean;
     };
     readonly network: string;
     createInvoice(request: InvoiceRequest): Promise<CreatedInvoice>;

@@ -84,7 +84,7 @@ function receiverOf(supervisor: Supervisor, settled: Bell, clock: () => Date): R
     })
   }
   return {
-    capabilities: { choosesPreimage: true, holds: true, descriptionHash: true },
+    capabilities: { choosesPreimage: true, holds: true, descriptionHash: true, msats: true },
     network: NETWORK,
     async createInvoice(request) {
       checkRequest(request, clock())

@@ -33,6 +33,7 @@ const byError: Partial<Record<ErrorCode, ExitCode>> = {
   PAYMENT_PENDING: 4,
   PAID_NOT_SERVED: 4,
   NODE_UNAVAILABLE: 5,
+  NODE_REFUSED: 5,
   STORE_BUSY: 5,
   STORE_DAMAGED: 5,
   STORE_UNAVAILABLE: 5,

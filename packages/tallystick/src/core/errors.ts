@@ -241,6 +241,10 @@ export const errors = {
     status: 503,
     fix: 'The Lightning node does not answer. Check that it runs and is reachable; paid credentials keep working.',
   },
+  NODE_REFUSED: {
+    status: 503,
+    fix: 'The Lightning node answers, and says no. Its operator: `tally doctor` looks at what the node lets us do.',
+  },
   QUOTES_EXHAUSTED: {
     status: 503,
     fix: 'Pay an invoice that you have, or ask again after as many seconds as `retry-after` says. Its operator: `invoices` in tally.yaml.',

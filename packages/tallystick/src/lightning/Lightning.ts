@@ -5,8 +5,8 @@
  * - A resolved promise is durable: what the node said survives a crash of ours and of its own.
  * - `pay` moves money at most once per payment hash, however often and from wherever it is called.
  * - An outcome that is not proven is `pending`. Only a node that says "this can no longer settle" makes it `failed`.
- * - A node that cannot be reached throws NODE_UNAVAILABLE; nothing else does. `pay` throws it only where the request
- *   cannot have got through: when just the answer is lost, the outcome is `pending`.
+ * - A node that cannot be reached throws NODE_UNAVAILABLE, one that answers and says no NODE_REFUSED. `pay` throws the first only where the
+ *   request cannot have got through: when just the answer is lost, the outcome is `pending`.
  * - One payment hash, one invoice: asking for a second one rejects.
  */
 import type { Bytes } from '../core/bytes.ts'
@@ -55,6 +55,8 @@ export interface Receiver {
     readonly choosesPreimage: boolean
     readonly holds: boolean
     readonly descriptionHash: boolean
+    /** Whether invoices can be for parts of a satoshi; else NODE_UNSUPPORTED. */
+    readonly msats: boolean
   }
   /** BOLT11 prefix of this node's network: bc, tb, tbs or bcrt. */
   readonly network: string

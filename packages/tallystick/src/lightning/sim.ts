@@ -146,7 +146,7 @@ export function sim(options: SimOptions = {}): Lightning {
   for (const [hash, row] of ledger.payments) if (row.state === 'sent' && !ledger.held.has(hash)) arrive(hash)
 
   return {
-    capabilities: { choosesPreimage: true, holds: true, descriptionHash: true },
+    capabilities: { choosesPreimage: true, holds: true, descriptionHash: true, msats: true },
     network,
     async createInvoice(request) {
       reach()
