@@ -40,6 +40,7 @@ import { createRulings, type RestrictOptions, type RevokeOptions } from './rulin
 import { followSettlements } from './settle.ts'
 import { createShadow, firstEmpty, type Would } from './shadow.ts'
 import { spent } from './spent.ts'
+import { createUnderWay } from './underWay.ts'
 
 export type Admission =
   /** 402: nothing was charged. Send `answer` as it is. `error`: what was wrong with the credential, if one came. */
@@ -140,11 +141,13 @@ export function createGate(options: GateOptions): Gate {
   })
   const authorities = options.authorities && new Set(options.authorities.map((name) => name.toLowerCase()))
   const payments = createPayments({ store, lightning, clock })
+  const underWay = createUnderWay()
   const paymentScheme = createPaymentScheme({
     key,
     store,
     payments,
     clock,
+    owing: underWay.owing,
     onTrouble: (error) => options.onTrouble?.(error),
   })
   const rulings = createRulings({ key, store, clock })
@@ -280,7 +283,9 @@ export function createGate(options: GateOptions): Gate {
     if (!metered) return granted
     const settling = { store, attempt: attempt.key, grant, max: metered.max, clock }
     let settled: Promise<Settled> | undefined
-    return { ...granted, settle: (cost) => (settled ??= settleMetered(settling, cost)) }
+    const settle = (cost: Msat): Promise<Settled> => (settled ??= settleMetered(settling, cost))
+    const more = metered.max > grant.cost ? metered.max - grant.cost : 0n
+    return { ...granted, ...underWay.noted(paymentHash, more, { release, settle }) }
   }
 
   function askedOf(call: Call, { service, route }: Offer, body?: Bytes): Asked {

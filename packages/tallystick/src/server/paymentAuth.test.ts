@@ -368,3 +368,22 @@ test('a session takes 100 deposits, because each of them is looked at with each 
   const open = present(more, { action: 'open', preimage: paid, returnInvoice: returnInvoice() })
   assert.equal((await w.gate.admit(open, bundle)).kind, 'granted')
 })
+
+test('closing gives nothing back that a metered call under way may still come to', async () => {
+  await using w = world()
+  const metered: Offer = { ...bundle, mode: { kind: 'budget', amount: sats(100) }, metered: { max: sats(60) } }
+  const echo = await challenged(w, metered)
+  const sessionId = decoded(echo.request)['paymentHash']
+  const preimage = await w.pay(decoded(echo.request)['depositInvoice'])
+  const open = present(echo, { action: 'open', preimage, returnInvoice: returnInvoice() })
+  const under = await w.gate.admit(open, metered)
+  assert.ok(under.kind === 'granted')
+  const bearer = present(echo, { action: 'bearer', sessionId, preimage })
+  const over = await w.gate.admit(bearer, metered)
+  assert.ok(over.kind === 'granted')
+  await over.settle!(sats(5))
+  const closed = answerOf(await w.gate.admit(present(echo, { action: 'close', sessionId, preimage }), metered))
+  assert.match(closed.body, /"refundSats":35/)
+  const { charged, short } = await under.settle!(sats(60))
+  assert.deepEqual([charged, short], [sats(60), sats(0)])
+})

@@ -28,6 +28,8 @@ export interface PaymentAuthOptions {
   readonly store: Pick<Store, 'quoted' | 'deposit' | 'session' | 'against' | 'rule' | 'spend' | 'used'>
   readonly payments: Payments
   readonly clock: () => Date
+  /** What calls under way may still come to, beyond what was charged (underWay.ts). */
+  readonly owing: (paymentHash: Bytes) => bigint
   /** A session was closed, and what was left of it is owed. */
   readonly onTrouble: (error: TallyError) => void
 }

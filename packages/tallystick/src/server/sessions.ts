@@ -15,6 +15,7 @@ import type { Quote, Session, Store } from '../storage/Store.ts'
 export interface SessionsOptions {
   readonly store: Pick<Store, 'quoted' | 'deposit' | 'session' | 'against' | 'rule' | 'spend' | 'used'>
   readonly clock: () => Date
+  readonly owing: (paymentHash: Bytes) => bigint
   readonly onTrouble: (error: TallyError) => void
   /** Throws PREIMAGE_MISMATCH and CHALLENGE_UNKNOWN. Without a preimage: one that was shown before. */
   readonly capabilityOf: (paymentHash: Bytes, preimage?: Bytes) => Promise<Capability.Authentic>
@@ -43,7 +44,7 @@ const MSAT_PER_SAT = 1000n
 /** Each is looked at with every request, used up or not. */
 const MOST_DEPOSITS = 100
 
-export function createSessions({ store, clock, onTrouble, capabilityOf }: SessionsOptions): Sessions {
+export function createSessions({ store, clock, owing, onTrouble, capabilityOf }: SessionsOptions): Sessions {
   /** Throws SESSION_UNKNOWN, SESSION_CLOSED and PREIMAGE_MISMATCH. */
   async function find(id: Bytes, preimage: Bytes): Promise<Session> {
     if (!equalConstantTime(sha256(preimage), id))
@@ -92,7 +93,8 @@ export function createSessions({ store, clock, onTrouble, capabilityOf }: Sessio
     charge: Omit<Parameters<Store['spend']>[0]['charges'][number], 'cost'>,
   ): Promise<bigint> {
     for (;;) {
-      const cost = charge.limit - (await store.used(charge.meter))
+      const kept = charge.kind === 'budget' ? owing(paymentHash) : 0n
+      const cost = charge.limit - (await store.used(charge.meter)) - kept
       if (cost <= 0n) return 0n
       const key = `close-${crypto.randomUUID()}`
       const { ok } = await store.spend({ key, paymentHash, charges: [{ ...charge, cost }], at: clock() })
