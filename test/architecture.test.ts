@@ -73,8 +73,8 @@ const layers: Record<string, Layer> = {
     imports: [...LIBRARY, 'node:', 'pg', 'yaml', 'zod'],
   },
   daemon: { files: ['tallyd/src/daemon'], imports: ['tallyd/src/', ...LIBRARY, 'tallystick-ldk', 'node:'] },
-  'cli/up and cli/gateway': {
-    files: ['tallyd/src/cli/up', 'tallyd/src/cli/gateway'],
+  'cli/up, cli/gateway and cli/doctor': {
+    files: ['up', 'gateway', 'doctor'].map((name) => `tallyd/src/cli/${name}`),
     imports: ['tallyd/src/cli/', ...BASE, 'tallyd/src/daemon', ...LIBRARY, 'node:', 'uqr'],
     types: ['tallyd/src/'],
   },

@@ -11,8 +11,6 @@ import { askGateway } from './admin.ts'
 import { failure, type Check } from './Check.ts'
 import { defineCommand } from './Command.ts'
 import { CONFIG_FILE, configOption, readConfig } from './configFile.ts'
-import { checkCertificates } from './doctorCertificates.ts'
-import { checkUpstreams, skewed } from './doctorUpstreams.ts'
 import { exits } from './exit.ts'
 import type { Io } from './Io.ts'
 import type { Style } from './style.ts'
@@ -46,7 +44,11 @@ async function examine(io: Io, file: string | undefined): Promise<readonly Check
   const path = config?.store.kind === 'sqlite' ? config.store.path : state.store
   const wallet = await checkWallet(io)
   const running = wallet.state === 'ok'
-  const upstreams = config && (await checkUpstreams(config, () => io.clock()))
+  const [{ checkCertificates }, { checkUpstreams, skewed }] = await Promise.all([
+    import('../daemon/certificates.ts'),
+    import('../daemon/upstreams.ts'),
+  ])
+  const upstreams = config && (await checkUpstreams(config, io.clock))
   const { host, port } = config?.listen ?? { host: '127.0.0.1', port: 8402 }
   return [
     checkNode(),

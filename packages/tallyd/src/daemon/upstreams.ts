@@ -4,8 +4,8 @@ import type { Config, Service, Upstream } from '../config.ts'
 import { Connection, detailOf } from '../gateway/upstream/Connection.ts'
 import type { ResponseHead } from '../gateway/upstream/head.ts'
 import { readTrust } from '../gateway/upstream/tls.ts'
-import type { Check } from './Check.ts'
-import { span } from './time.ts'
+import type { Check } from '../cli/Check.ts'
+import { span } from '../cli/time.ts'
 
 /** Seconds. */
 const PATIENCE = 2

@@ -5,8 +5,8 @@ import { TallyError } from 'tallystick/core'
 import type { Config } from '../config.ts'
 import { readCertificate } from '../gateway/certificate.ts'
 import { readTrust } from '../gateway/upstream/tls.ts'
-import { failure, type Check } from './Check.ts'
-import { relative } from './time.ts'
+import { failure, type Check } from '../cli/Check.ts'
+import { relative } from '../cli/time.ts'
 
 /** Automatic renewal has failed for a while by then. */
 const SOON = 14 * 86_400_000
