@@ -70,7 +70,8 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-const PATIENCE = 10_000
+/** Reached only when it fails, however busy the machine. */
+const PATIENCE = 30_000
 
 /** Whether it takes the configuration: with certificates where one is named, and no port that only root may have. */
 export function checkProxy(
