@@ -4,6 +4,14 @@
  */
 import type { Line } from './client.ts'
 
+let last = { origin: '', host: '' }
+
+/** There is one origin, and every request to a priced route is compared with it. */
+function hostOf(origin: string): string {
+  if (origin !== last.origin) last = { origin, host: new URL(origin).host }
+  return last.host
+}
+
 /** '' when `host`, as the client or a trusted proxy says, names somebody else. `origin`: of tally.yaml. */
 export function authorityOf(
   { socket: { localAddress = '', localPort, encrypted } }: { readonly socket: Line },
@@ -11,7 +19,7 @@ export function authorityOf(
   origin: string | undefined,
 ): string {
   const named = host.toLowerCase()
-  if (origin !== undefined) return named === new URL(origin).host ? named : ''
+  if (origin !== undefined) return named === hostOf(origin) ? named : ''
   const address = localAddress.startsWith('::ffff:') ? localAddress.slice(7) : localAddress
   const port = localPort === (encrypted ? 443 : 80) ? '' : `:${localPort}`
   const spelled = address.includes(':') ? `[${address}]` : address

@@ -29,8 +29,28 @@ export const from = (caveat: CaveatLike, vocabulary: Vocabulary = dlg1): Caveat 
 
 export const format = (caveat: Caveat): string => caveat.text
 
+/**
+ * What dlg1 says of texts seen before. Tokens that are sold alike say most of it alike: one copy for all of them is memory
+ * that is at hand when the next one is judged. Cleared when somebody writes many.
+ */
+const known = new Map<string, Caveat>()
+const MOST_KNOWN = 2000
+const LONGEST_KNOWN = 256
+
 /** Throws CAVEAT_MALFORMED, CAPABILITY_LIMIT, or CAVEAT_UNKNOWN for a key that is not in the vocabulary. */
 export function parse(text: string, vocabulary: Vocabulary = dlg1): Caveat {
+  if (vocabulary !== dlg1 || text.length > LONGEST_KNOWN) return parseAnew(text, vocabulary)
+  const found = known.get(text)
+  if (found) return found
+  const caveat = parseAnew(text, vocabulary)
+  // Secrets are not kept, and what is new in every copy is not worth it.
+  if (caveat.room.secret || caveat.key === 'req') return caveat
+  if (known.size >= MOST_KNOWN) known.clear()
+  known.set(text, caveat)
+  return caveat
+}
+
+function parseAnew(text: string, vocabulary: Vocabulary): Caveat {
   overLimit('caveat', text.length)
   if (!/^[\x20-\x7e]+$/.test(text)) throw new TallyError('CAVEAT_MALFORMED', 'expected printable ASCII characters')
   const equals = text.indexOf('=')

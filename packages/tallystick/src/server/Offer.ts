@@ -108,10 +108,17 @@ function soldCaveats(offer: Offer, expires: Date): readonly Caveat.Caveat[] {
 export function wasSoldFor(caveats: readonly string[], { verbs, pattern }: Offer): boolean {
   const [, , profile, , verb, path] = caveats
   if (profile !== PROFILE || !verb?.startsWith('verb=') || !path?.startsWith('path=')) return true
-  return path === `path=${pattern}` && verb === `verb=${verbs.join(',')}`
+  return (
+    isText(path, 'path='.length, pattern) &&
+    isText(verb, 'verb='.length, verbs.length === 1 ? verbs[0]! : verbs.join(','))
+  )
 }
 
 const PROFILE = Caveat.profile().text
+
+/** Whether `rest` is all that stands in `text` behind so many characters. Builds no string: every request comes by here. */
+const isText = (text: string, from: number, rest: string): boolean =>
+  text.length === from + rest.length && text.endsWith(rest)
 
 /** How a handler in your own server is priced. One of `uses`, `budget` and `pass` at most; without them, one call. */
 export interface PriceOptions {

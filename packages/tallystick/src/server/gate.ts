@@ -353,7 +353,7 @@ export function createGate(options: GateOptions): Gate {
       }
       return await allow(call, asked, good)
     } catch (error) {
-      if (good && TallyError.is(error)) recorder.denied(good, askedOf(call, asked), error)
+      if (good && TallyError.is(error)) recorder.denied(good, () => askedOf(call, asked), error)
       if (TallyError.is(error) && error.status === 402) return await challenge(call, asked, error)
       return refuse(call, error)
     }
@@ -367,7 +367,7 @@ export function createGate(options: GateOptions): Gate {
     if (checking) await checking
     const body = judged.req && bodyOf(call)
     const charged = await charge(judged, offer)
-    return await recorder.granted({ ...charged, standing: () => revoked(good), body }, askedOf(call, offer, body))
+    return await recorder.granted({ ...charged, standing: () => revoked(good), body }, () => askedOf(call, offer, body))
   }
 
   /** A credential of the Payment scheme: what its deposits are good for, one after the other. */

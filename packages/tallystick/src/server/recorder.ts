@@ -25,8 +25,8 @@ export interface Recorder {
   /** Throws PAYMENT_UNSETTLED when the node was asked before, and knew of no payment. */
   readonly checkPaid: (authentic: Authentic) => Promise<void> | undefined
   /** Gives the charge back, and rejects with RECEIPT_UNAVAILABLE, when there can be no receipt. */
-  readonly granted: (charged: Charged & Pick<Granted, 'standing' | 'body'>, asked: Asked) => Promise<Granted>
-  readonly denied: (authentic: Authentic, asked: Asked, error: TallyError) => void
+  readonly granted: (charged: Charged & Pick<Granted, 'standing' | 'body'>, asked: () => Asked) => Promise<Granted>
+  readonly denied: (authentic: Authentic, asked: () => Asked, error: TallyError) => void
 }
 
 export function createRecorder(options: {
@@ -61,7 +61,7 @@ export function createRecorder(options: {
       if (!receipts) return { ...charged, release: async () => void (await release()) }
       let use
       try {
-        use = await receipts.granted(grant, asked, source)
+        use = await receipts.granted(grant, asked(), source)
       } catch (error) {
         await release()
         throw error
@@ -87,7 +87,7 @@ export function createRecorder(options: {
 
     denied(authentic, asked, error) {
       // What is ours to mend says nothing about whoever asked.
-      if (error.status < 500) receipts?.denied(authentic, asked, error)
+      if (error.status < 500) receipts?.denied(authentic, asked(), error)
     },
   }
 }

@@ -54,7 +54,8 @@ export function createRulings(stored: readonly Ruling[]): Rulings {
       const message = `${MOST_RULINGS} rulings on this token are in force; revoke a link nearer to its root instead`
       return new TallyError('CAPABILITY_LIMIT', message)
     },
-    against: (tag) => byTag.get(tag),
+    // Nearly always there are none, and the tag need not be looked at.
+    against: (tag) => (byTag.size === 0 ? undefined : byTag.get(tag)),
     all: () => [...rulings],
     sweep(before) {
       const kept = rulings.filter(({ until }) => until === undefined || until >= before)
