@@ -170,7 +170,7 @@ function peerRows(paired: Paired<Name>, has: { readonly nginx: boolean; readonly
     if (!has[base]) return { name, value: `skipped: no ${base} here` }
     const rate = paired.rate('free', base)
     const cpu = paired.cpu('free', base)
-    const met = Math.min(rate, Number.isNaN(cpu) ? rate : cpu) >= goal
+    const met = lesser(rate, cpu) >= goal
     return { name, value: times(rate), cpu: times(cpu), p99: ms(paired.p99(base)), goal: `≥ ${goal}, by both`, met }
   }
   return [
@@ -185,14 +185,18 @@ function row(
   { label, goal, base = 'free' }: { label: string; goal?: number; base?: Name },
 ): Row {
   const rate = paired.rate(name, base)
+  const cpu = paired.cpu(name, base)
   return {
     name: label,
     value: times(rate),
-    cpu: times(paired.cpu(name, base)),
+    cpu: times(cpu),
     p99: ms(paired.p99(name)),
-    ...(goal !== undefined && { goal: `≥ ${goal}`, met: rate >= goal }),
+    ...(goal !== undefined && { goal: `≥ ${goal}, by both`, met: lesser(rate, cpu) >= goal }),
   }
 }
+
+/** A busy machine can make requests/s say anything, and a free core hides what CPU time shows: a goal is met by both. */
+const lesser = (rate: number, cpu: number): number => Math.min(rate, Number.isNaN(cpu) ? rate : cpu)
 
 const times = (ratio: number): string => (Number.isNaN(ratio) ? '' : `${ratio.toFixed(2)}×`)
 const ms = (value: number): string => `${value.toFixed(1)} ms`

@@ -334,3 +334,11 @@ test('arbitrary and mutated text: only TallyError comes out, and what parses has
     { numRuns },
   )
 })
+
+test('what is written alike is kept once, what is secret is not kept, and a vocabulary of its own is asked', () => {
+  assert.equal(Caveat.parse('path=/v1/**'), Caveat.parse('path=/v1/**'))
+  const secret = `preimage=${'ab'.repeat(32)}`
+  assert.notEqual(Caveat.parse(secret), Caveat.parse(secret))
+  const nothing = { find: () => undefined }
+  assert.throws(() => Caveat.parse('path=/v1/**', nothing), { code: 'CAVEAT_UNKNOWN' })
+})
