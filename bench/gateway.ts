@@ -35,7 +35,7 @@ interface Gateway extends Disposable {
   readonly minted: () => Promise<number>
 }
 
-async function startGateway(upstream: number, store: string, ...flags: string[]): Promise<Gateway> {
+export async function startGateway(upstream: number, store: string, ...flags: string[]): Promise<Gateway> {
   const file = path.join(import.meta.dirname, 'gatewayChild.ts')
   const { child, port } = await start(file, [`${upstream}`, store, ...flags])
   pin(child.pid!, 'measured')
@@ -57,6 +57,12 @@ function ask<T>(child: ChildProcess, message: 'minted' | { route: string; count:
 const head = (target: string, authorization?: string): string =>
   `GET ${target} HTTP/1.1\r\nHost: bench\r\n${authorization === undefined ? '' : `Authorization: ${authorization}\r\n`}\r\n`
 
+/** A thousand tokens for a route, in rotation. */
+export async function variantOf({ buy, pid, port }: Gateway, route: string): Promise<Variant> {
+  const requests = (await buy(route, TOKENS)).map((authorization) => head(route, authorization))
+  return { pid, port, requests, status: 200 }
+}
+
 export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench> {
   const size = { rounds: quick ? 3 : 9, milliseconds: quick ? 200 : 400, connections: CONNECTIONS }
   const dir = mkdtempSync(path.join(tmpdir(), 'tally-bench-'))
@@ -75,21 +81,17 @@ export async function gatewayBench({ quick }: { quick: boolean }): Promise<Bench
   const go = await startGoProxy(upstream.port)
   for (const peer of [nginx, go]) if (peer) parts.use(peer)
 
-  const served = async ({ buy, ...at }: Gateway, route: string): Promise<Variant> => {
-    const requests = (await buy(route, TOKENS)).map((authorization) => head(route, authorization))
-    return { pid: at.pid, port: at.port, requests, status: 200 }
-  }
-  const pass = await served(inMemory, '/pass')
+  const pass = await variantOf(inMemory, '/pass')
   // The same bytes to a route that costs nothing: what is left is the check.
   const free = { ...pass, requests: pass.requests.map((text) => text.replace('/pass', '/free')) }
   const flood = (requests: readonly string[]): Variant => ({ ...pass, requests, status: 402 })
   const variants: Partial<Record<Name, Variant>> = {
     free,
     pass,
-    uses: await served(inMemory, '/uses'),
-    receipts: await served(receipting, '/uses'),
-    durable: await served(onDisk, '/uses'),
-    ...(onPostgres && { postgres: await served(onPostgres, '/uses') }),
+    uses: await variantOf(inMemory, '/uses'),
+    receipts: await variantOf(receipting, '/uses'),
+    durable: await variantOf(onDisk, '/uses'),
+    ...(onPostgres && { postgres: await variantOf(onPostgres, '/uses') }),
     ...(nginx && { nginx: { ...free, pid: nginx.pid, port: nginx.port } }),
     ...(go && { go: { ...free, pid: go.pid, port: go.port } }),
     reoffered: flood([head('/fresh/1')]),

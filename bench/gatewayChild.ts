@@ -9,7 +9,7 @@ import { sim } from 'tallystick/lightning/sim'
 import { createGate, openLog, type GateOptions } from 'tallystick/server'
 import { memoryStore, type Store } from 'tallystick/storage'
 import { postgresStore } from 'tallystick/storage/postgres'
-import { logGuard, sqliteBook, sqliteLog, sqliteStore } from 'tallystick/storage/sqlite'
+import { logGuard, sqliteLog, sqliteStore } from 'tallystick/storage/sqlite'
 import { loadConfig } from '../packages/tallyd/src/config.ts'
 import { poolOf } from '../test/support/postgres.ts'
 import { signerOf } from '../packages/tallyd/src/daemon/ed25519.ts'
@@ -32,7 +32,7 @@ async function receiptsBeside(file: string): Promise<NonNullable<GateOptions['re
   const [store, guard] = [sqliteLog(`${file}.log`), logGuard(`${file}.signed`)]
   const secret = Key.random().unsafeHex()
   const log = await openLog({ store, guard, origin: 'bench.example/log', signer: signerOf(secret) })
-  return { log, book: sqliteBook(`${file}.book`), signer: signerOf(secret) }
+  return { log, signer: signerOf(secret) }
 }
 const receipts = flags.includes('receipts') ? await receiptsBeside(where) : undefined
 const gate = createGate({

@@ -7,6 +7,7 @@ import { gatewayBench } from './gateway.ts'
 import { postgresBench } from './postgres.ts'
 import { proxyBench } from './proxy.ts'
 import { logBench } from './log.ts'
+import { receiptsBench } from './receipts.ts'
 import { print, type Bench } from './report.ts'
 import { soakBench } from './soak.ts'
 import { verifyBench } from './verify.ts'
@@ -25,6 +26,7 @@ const benches: Record<string, (options: { quick: boolean }) => Promise<Bench>> =
   evidence: evidenceBench,
   proxy: proxyBench,
   gateway: gatewayBench,
+  receipts: receiptsBench,
   postgres: postgresBench,
   authz: authzBench,
   embedded: embeddedBench,

@@ -12,7 +12,7 @@ import { Bytes, Caveat, Key, LogPolicy, Proof, Receipt, sats, TallyError } from 
 import { sim } from 'tallystick/lightning/sim'
 import { createGate, openLog, protect } from 'tallystick/server'
 import { memoryJar } from 'tallystick/storage'
-import { logGuard, sqliteBook, sqliteLog, sqliteStore } from 'tallystick/storage/sqlite'
+import { logGuard, sqliteLog, sqliteStore } from 'tallystick/storage/sqlite'
 
 const root = mkdtempSync(join(tmpdir(), 'tallystick-receipts-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -28,7 +28,6 @@ async function open() {
   // A node that knows the chain, for terms that cannot be older than a block.
   const lightning = { ...node, tip: async () => ({ height: 850_000, hash: new Uint8Array(32).fill(9) }) }
   const store = sqliteStore(join(dir, 'tally.db'))
-  const book = sqliteBook(join(dir, 'receipts.db'))
   const signer = Receipt.signerOf(key.derive('receipts'))
   const log = await openLog({
     store: sqliteLog(join(dir, 'log.db')),
@@ -43,7 +42,7 @@ async function open() {
     clock,
     service: 'demo',
     authorities: ['shop.example'],
-    receipts: { signer, log, book },
+    receipts: { signer, log },
   })
   const handler = protect(gate, { price: '1 sat', path: '/**', uses: 5 }, () => new Response('hello'))
   const exchanged: string[] = []
@@ -71,7 +70,7 @@ async function open() {
     key,
     jar,
     log,
-    book,
+    book: log.book,
     gate,
     signer,
     serve,
@@ -81,7 +80,7 @@ async function open() {
     fetch: payingFetch({ wallet: node, jar, fetch: serve, clock, budget: { perRequest: '10 sat' } }),
     async [Symbol.asyncDispose]() {
       await gate[Symbol.asyncDispose]()
-      for (const part of [log, book, store, node]) await part[Symbol.asyncDispose]()
+      for (const part of [log, store, node]) await part[Symbol.asyncDispose]()
     },
   }
 }
@@ -158,7 +157,7 @@ test('no preimage, token or key is in any file, header or proof', async () => {
   const places = new Map<string, Buffer>()
   for (const name of readdirSync(world.dir)) places.set(name, readFileSync(join(world.dir, name)))
   for (const [i, text] of world.exchanged.entries()) places.set(`response ${i}`, Buffer.from(text))
-  assert.ok(places.has('log.db') && places.has('receipts.db') && places.has('tally.db'))
+  assert.ok(places.has('log.db') && places.has('tally.db'))
   for (const [place, content] of places) {
     // The quotes of the store hold the macaroon without the preimage (docs/proof.md), as they must to be offered again.
     const store = place.startsWith('tally.db')

@@ -1449,7 +1449,12 @@ export declare const digest: ({ payload }: Pick<Envelope, 'payload'>) => string;
 export declare const SALT_LENGTH = 32;
 export declare function commitment({ payload, sigs: [issuer] }: Envelope, salt: Bytes): string;
 export declare function leaf(envelope: Envelope, salt: Bytes): Bytes;
-export declare const leafOf: (envelope: Envelope, salt: Bytes, { kind, at }: Pick<Payload, 'kind' | 'at'>) => Bytes;
+export interface Sealed {
+    readonly text: string;
+    readonly salt: Bytes;
+    readonly leaf: Bytes;
+}
+export declare function seal(envelope: Envelope, salt: Bytes, made: Pick<Payload, 'kind' | 'at'>): Sealed;
 export declare function encode({ payload, sigs }: Envelope): string;
 export declare const documentOf: ({ payload, sigs }: Envelope) => Document;
 export declare function decode(text: string): Envelope;

@@ -107,7 +107,7 @@ export interface GateOptions {
     readonly authorities?: readonly string[];
     readonly verifier?: string;
     readonly ed25519?: Capability.VerifyEd25519;
-    readonly receipts?: Pick<IssuerOptions, 'signer' | 'log' | 'book'>;
+    readonly receipts?: Pick<IssuerOptions, 'signer' | 'log'>;
     readonly onAlarm?: (alarm: Alarm) => void;
     readonly clock?: () => Date;
     readonly onSettled?: (settlement: Settlement) => void;
@@ -192,12 +192,11 @@ export {};
 import type { Document } from '../core/canonical.ts';
 import { TallyError } from '../core/errors.ts';
 import * as Receipt from '../core/Receipt.ts';
-import type { Book, Entry } from '../storage/Book.ts';
+import type { Entry } from '../storage/Book.ts';
 import type { ReceiptLog } from './log.ts';
 export interface IssuerOptions {
     readonly signer: Receipt.Signer;
-    readonly log: Pick<ReceiptLog, 'key' | 'append' | 'prove' | 'checkpoint'>;
-    readonly book: Book;
+    readonly log: Pick<ReceiptLog, 'key' | 'appendAll' | 'book' | 'prove' | 'checkpoint'>;
     readonly clock: () => Date;
     readonly onTrouble?: ((error: TallyError) => void) | undefined;
 }
@@ -217,7 +216,7 @@ export interface Issuer {
     readonly trouble: () => TallyError | undefined;
     readonly flushed: () => Promise<void>;
 }
-export declare function createIssuer({ signer, log, book, clock, onTrouble }: IssuerOptions): Issuer;
+export declare function createIssuer({ signer, log, clock, onTrouble }: IssuerOptions): Issuer;
 
 // server/log.d.ts
 import { type Bytes } from '../core/bytes.ts';
@@ -225,6 +224,7 @@ import type { Signer, VerifyEd25519 } from '../core/ed25519.ts';
 import { TallyError } from '../core/errors.ts';
 import * as LogProof from '../core/LogProof.ts';
 import * as Note from '../core/Note.ts';
+import type { Book, Entry } from '../storage/Book.ts';
 import type { LogGuard, LogStore } from '../storage/LogStore.ts';
 import { type Resource } from './log/resources.ts';
 export type { Resource } from './log/resources.ts';
@@ -240,6 +240,10 @@ export interface ReceiptLog extends AsyncDisposable {
     append(entry: Bytes): Promise<{
         readonly index: number;
     }>;
+    appendAll(entries: readonly Bytes[], kept?: (index: number) => readonly Entry[]): Promise<{
+        readonly index: number;
+    }>;
+    readonly book: Book;
     readonly checkpoint: string;
     readonly size: number;
     prove(index: number): Promise<LogProof.LogProof>;
@@ -640,17 +644,16 @@ export declare function startSha256(): Hashing;
 // server/receiptDesk.d.ts
 import type { Authentic } from '../core/Capability.ts';
 import * as Proof from '../core/Proof.ts';
-import type { Book, Entry } from '../storage/Book.ts';
+import type { Entry } from '../storage/Book.ts';
 import type { Store } from '../storage/Store.ts';
 import type { Answer, Call } from './Call.ts';
 import type { IssuerOptions } from './issuer.ts';
 export declare const RECEIPTS_PATH = "/.well-known/tally/receipts/";
 export interface Archive {
-    readonly book: Book;
-    readonly log: Pick<IssuerOptions['log'], 'prove'>;
+    readonly log: Pick<IssuerOptions['log'], 'prove' | 'book'>;
     readonly store: Pick<Store, 'quoted'>;
 }
-export declare function bundleOf({ book, log, store }: Archive, entry: Entry): Promise<Proof.Bundle>;
+export declare function bundleOf({ log, store }: Archive, entry: Entry): Promise<Proof.Bundle>;
 export declare function createReceiptDesk(options: Archive & {
     readonly flushed: () => Promise<void>;
     readonly presented: (call: Call) => Promise<Authentic | undefined>;

@@ -139,6 +139,7 @@ export interface Store extends AsyncDisposable {
 // storage/LogStore.d.ts
 import type { Bytes } from '../core/bytes.ts';
 import type { WrittenTile } from '../core/Edge.ts';
+import type { Book, Entry } from './Book.ts';
 export interface LogHead {
     readonly size: number;
     readonly checkpoint: string | undefined;
@@ -147,10 +148,12 @@ export interface LogHead {
 export interface LogCommit {
     readonly from: number;
     readonly entries: readonly Bytes[];
+    readonly kept: readonly Entry[];
     readonly tiles: readonly WrittenTile[];
     readonly checkpoint: string;
 }
 export interface LogStore extends AsyncDisposable {
+    readonly book: Book;
     head(): Promise<LogHead>;
     commit(build: (head: LogHead) => LogCommit): Promise<number>;
     tile(level: number, index: number): Promise<Bytes | undefined>;
@@ -170,25 +173,6 @@ export interface Signed {
     readonly size: number;
     readonly root: Bytes;
 }
-
-// storage/WitnessStore.d.ts
-export interface Witnessed {
-    readonly size: number;
-    readonly checkpoint: string;
-}
-export interface WitnessStore extends AsyncDisposable {
-    last(origin: string): Promise<Witnessed | undefined>;
-    advance(origin: string, options: {
-        readonly old: number;
-        readonly to: Witnessed;
-    }): Promise<boolean>;
-}
-
-// storage/memory.d.ts
-import type { Jar } from './Jar.ts';
-import type { Store } from './Store.ts';
-export declare function memoryStore(): Store;
-export declare function memoryJar(): Jar;
 
 // storage/Book.d.ts
 import type { Bytes } from '../core/bytes.ts';
@@ -229,6 +213,25 @@ export interface Book extends AsyncDisposable {
     find(query: BookQuery): Promise<readonly Entry[]>;
     drop(id: string): Promise<boolean>;
 }
+
+// storage/WitnessStore.d.ts
+export interface Witnessed {
+    readonly size: number;
+    readonly checkpoint: string;
+}
+export interface WitnessStore extends AsyncDisposable {
+    last(origin: string): Promise<Witnessed | undefined>;
+    advance(origin: string, options: {
+        readonly old: number;
+        readonly to: Witnessed;
+    }): Promise<boolean>;
+}
+
+// storage/memory.d.ts
+import type { Jar } from './Jar.ts';
+import type { Store } from './Store.ts';
+export declare function memoryStore(): Store;
+export declare function memoryJar(): Jar;
 
 // storage/memoryBook.d.ts
 import type { Book } from './Book.ts';

@@ -115,7 +115,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ed25519: verifyEd25519,
       invoices: config.invoices,
       onSettled: metrics.onSettled,
-      ...openReceipts({ log: receiptLog, key, state, parts }),
+      ...openReceipts({ log: receiptLog, key }),
       onAlarm(alarm) {
         metrics.onAlarm()
         onTrouble(alarmOf(alarm))

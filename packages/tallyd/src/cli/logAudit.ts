@@ -42,7 +42,7 @@ With --json one object, its "receipts" in the order of the log.`,
     const state = options.state === undefined ? findState(io.cwd) : stateAt(resolve(io.cwd, options.state))
     if (!state)
       throw new TallyError('FILE_UNAVAILABLE', `no state of a gateway at or above ${io.cwd}; --state names one`)
-    await using book = readSqliteBook(join(state.dir, 'receipts.db'))
+    await using book = readSqliteBook(join(state.dir, 'log.db'))
     const entries = await book.find(queryOf(options, io.clock()))
     const rows = entries.map(rowOf)
     if (json) await io.stdout.write(`${JSON.stringify({ receipts: rows })}\n`)

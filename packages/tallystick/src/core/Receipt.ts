@@ -205,8 +205,12 @@ export const SALT_LENGTH = 32
 
 /** 64 hex digits: says nothing to whoever does not have salt and envelope. Counter-signatures are not in it. */
 export function commitment({ payload, sigs: [issuer] }: Envelope, salt: Bytes): string {
+  return commitmentTo(encode({ payload, sigs: [issuer!] }), salt)
+}
+
+function commitmentTo(text: string, salt: Bytes): string {
   if (salt.length !== SALT_LENGTH) throw new TypeError(`salt: expected ${SALT_LENGTH} bytes`)
-  return toHex(sha256(concat(LEAF, salt, utf8(encode({ payload, sigs: [issuer!] })))))
+  return toHex(sha256(concat(LEAF, salt, utf8(text))))
 }
 
 const LEAF = utf8('l402-leaf/v1')
@@ -217,20 +221,25 @@ const LEAF = utf8('l402-leaf/v1')
  */
 export function leaf(envelope: Envelope, salt: Bytes): Bytes {
   const { kind, at } = parse(envelope.payload)
-  return leafOf(envelope, salt, { kind, at })
+  return leafOf(commitment(envelope, salt), envelope.sigs[0]!.key, { kind, at })
 }
 
-/** The same, for whoever has just made it. */
-export const leafOf = (envelope: Envelope, salt: Bytes, { kind, at }: Pick<Payload, 'kind' | 'at'>): Bytes =>
-  utf8(
-    canonical.write({
-      v: 1,
-      k: kind,
-      c: commitment(envelope, salt),
-      svc: envelope.sigs[0]!.key,
-      t: Math.floor(at.getTime() / 1000),
-    }),
-  )
+const leafOf = (commitment: string, svc: string, { kind, at }: Pick<Payload, 'kind' | 'at'>): Bytes =>
+  utf8(canonical.write({ v: 1, k: kind, c: commitment, svc, t: Math.floor(at.getTime() / 1000) }))
+
+/** A receipt as it is kept, and its leaf. */
+export interface Sealed {
+  /** The envelope as `encode` writes it. */
+  readonly text: string
+  readonly salt: Bytes
+  readonly leaf: Bytes
+}
+
+/** For whoever has just issued it: no counter-signatures yet, and written once for both the book and the leaf. */
+export function seal(envelope: Envelope, salt: Bytes, made: Pick<Payload, 'kind' | 'at'>): Sealed {
+  const text = encode(envelope)
+  return { text, salt, leaf: leafOf(commitmentTo(text, salt), envelope.sigs[0]!.key, made) }
+}
 
 export function encode({ payload, sigs }: Envelope): string {
   return canonical.write(documentOf({ payload, sigs }))

@@ -113,8 +113,8 @@ export interface GateOptions {
   readonly verifier?: string
   /** Checks signatures of holder keys. Default: in plain JS, over a millisecond each; a platform's own is ten times faster. */
   readonly ed25519?: Capability.VerifyEd25519
-  /** Every use leaves a receipt in this log, or is refused; the content is kept in the book. Default: there are none. */
-  readonly receipts?: Pick<IssuerOptions, 'signer' | 'log' | 'book'>
+  /** Every use leaves a receipt in this log, and its content in the log's book, or is refused. Default: there are none. */
+  readonly receipts?: Pick<IssuerOptions, 'signer' | 'log'>
   /** Something that an operator should look into at once. */
   readonly onAlarm?: (alarm: Alarm) => void
   readonly clock?: () => Date

@@ -8,13 +8,12 @@ import { concat, randomBytes, toHex } from '../core/bytes.ts'
 import type { Document } from '../core/canonical.ts'
 import { TallyError } from '../core/errors.ts'
 import * as Receipt from '../core/Receipt.ts'
-import type { Book, Entry } from '../storage/Book.ts'
+import type { Entry } from '../storage/Book.ts'
 import type { ReceiptLog } from './log.ts'
 
 export interface IssuerOptions {
   readonly signer: Receipt.Signer
-  readonly log: Pick<ReceiptLog, 'key' | 'append' | 'prove' | 'checkpoint'>
-  readonly book: Book
+  readonly log: Pick<ReceiptLog, 'key' | 'appendAll' | 'book' | 'prove' | 'checkpoint'>
   readonly clock: () => Date
   /** What could not be written though nobody waited for it. */
   readonly onTrouble?: ((error: TallyError) => void) | undefined
@@ -60,7 +59,7 @@ const RETRY = 1000
 /** More than this waiting for a log that does not keep up is refused: memory has an end. */
 const MOST_PENDING = 20_000
 
-export function createIssuer({ signer, log, book, clock, onTrouble = () => {} }: IssuerOptions): Issuer {
+export function createIssuer({ signer, log, clock, onTrouble = () => {} }: IssuerOptions): Issuer {
   let pending: Pending[] = []
   let due: 'now' | 'soon' | undefined
   let down: { readonly error: TallyError; at: number } | undefined
@@ -107,17 +106,19 @@ export function createIssuer({ signer, log, book, clock, onTrouble = () => {} }:
         signer,
       )
       const salts = randomBytes(Receipt.SALT_LENGTH * batch.length)
-      const issued = await Promise.all(
-        batch.map(async ({ id, at, draft: { kind, payload } }, i): Promise<Issued> => {
-          const envelope = envelopes[i]!
-          const salt = salts.slice(i * Receipt.SALT_LENGTH, (i + 1) * Receipt.SALT_LENGTH)
-          const { index } = await log.append(Receipt.leafOf(envelope, salt, { kind, at }))
-          return { id, envelope, salt, index, digest: Receipt.digest({ payload }) }
-        }),
+      const written = batch.map(({ at, draft: { kind } }, i) => {
+        const salt = salts.slice(i * Receipt.SALT_LENGTH, (i + 1) * Receipt.SALT_LENGTH)
+        return Receipt.seal(envelopes[i]!, salt, { kind, at })
+      })
+      const { index } = await log.appendAll(
+        written.map(({ leaf }) => leaf),
+        (first) => batch.map((one, i) => entryOf(one, { ...written[i]!, index: first + i })),
       )
-      await book.keep(batch.map((one, i) => entryOf(one, issued[i]!)))
       down = undefined
-      for (const [i, { done }] of batch.entries()) done(issued[i]!)
+      for (const [i, { id, draft, done }] of batch.entries()) {
+        const { salt } = written[i]!
+        done({ id, envelope: envelopes[i]!, salt, index: index + i, digest: Receipt.digest(draft) })
+      }
     } catch (cause) {
       if (!TallyError.is(cause)) throw cause
       const error = new TallyError('RECEIPT_UNAVAILABLE', `no receipt can be issued: ${cause.message}`, { cause })
@@ -151,7 +152,8 @@ export function createIssuer({ signer, log, book, clock, onTrouble = () => {} }:
   }
 }
 
-function entryOf({ draft, id, at, subject }: Pending, { envelope, salt, index }: Issued): Entry {
+function entryOf({ draft, id, at, subject }: Pending, sealed: Receipt.Sealed & { readonly index: number }): Entry {
+  const { text, salt, index } = sealed
   const { deal, service, hands } = subject
   return {
     id,
@@ -161,7 +163,7 @@ function entryOf({ draft, id, at, subject }: Pending, { envelope, salt, index }:
     at,
     service,
     hands,
-    content: { envelope: Receipt.encode(envelope), salt },
+    content: { envelope: text, salt },
   }
 }
 

@@ -15,6 +15,7 @@ import * as LogProof from '../core/LogProof.ts'
 import * as Merkle from '../core/Merkle.ts'
 import * as Note from '../core/Note.ts'
 import * as Tile from '../core/Tile.ts'
+import type { Book, Entry } from '../storage/Book.ts'
 import type { LogCommit, LogGuard, LogHead, LogStore } from '../storage/LogStore.ts'
 import { createReading } from './log/reading.ts'
 import { resourceOf, type Resource } from './log/resources.ts'
@@ -34,6 +35,13 @@ export interface ReceiptLog extends AsyncDisposable {
   readonly key: Note.VerifierKey
   /** Throws LOG_ENTRY_TOO_LONG, LOG_UNAVAILABLE, LOG_ROLLED_BACK or LOG_FORKED; then the entry may be in the log or not. */
   append(entry: Bytes): Promise<{ readonly index: number }>
+  /**
+   * The same for several, which get places in a row from `index` on, in one transaction with what `kept` says for the book
+   * of the first of them. It is called once for each try.
+   */
+  appendAll(entries: readonly Bytes[], kept?: (index: number) => readonly Entry[]): Promise<{ readonly index: number }>
+  /** In the same database. */
+  readonly book: Book
   /** The newest signed, without cosignatures. */
   readonly checkpoint: string
   readonly size: number
@@ -56,12 +64,13 @@ export interface ReceiptLog extends AsyncDisposable {
 }
 
 interface Waiting {
-  readonly entry: Bytes
+  readonly entries: readonly Bytes[]
+  readonly kept: ((index: number) => readonly Entry[]) | undefined
   readonly resolve: (place: { readonly index: number }) => void
   readonly reject: (reason: unknown) => void
 }
 
-/** Of one transaction: how much must be written before the first of them is answered. */
+/** Of one transaction, or a little more: how much must be written before the first of them is answered. */
 const MOST_AT_ONCE = 4096
 
 /** Throws LOG_ROLLED_BACK, LOG_FORKED, LOG_DAMAGED, LOG_ORIGIN_WRONG or LOG_SIGNATURE_INVALID, and what the store throws. */
@@ -86,16 +95,25 @@ export async function openLog({ store, guard, origin, signer, ed25519 }: LogOpti
     if (last && last.size > head.size) throw (stopped = rolledBack(head.size, last.size))
     if (edge?.size !== head.size) edge = edgeOf(head.size, head.edge())
     const taken = take()
-    const entries = taken.map(({ entry }) => entry)
     const from = edge.size
+    const entries: Bytes[] = []
+    const kept: Entry[] = []
+    for (const one of taken) {
+      if (one.kept) kept.push(...one.kept(from + entries.length))
+      entries.push(...one.entries)
+    }
     const tiles = grow(edge, entries.map(Merkle.hashLeaf))
     const root = rootOf(edge)
-    return { commit: { from, entries, tiles, checkpoint: sign(edge.size, root) }, taken, root }
+    return { commit: { from, entries, kept, tiles, checkpoint: sign(edge.size, root) }, taken, root }
   }
 
   async function commitNext(): Promise<void> {
     let built: ReturnType<typeof build> | undefined
-    const take = (): readonly Waiting[] => waiting.splice(0, MOST_AT_ONCE)
+    const take = (): readonly Waiting[] => {
+      let [count, size] = [0, 0]
+      while (count < waiting.length && size < MOST_AT_ONCE) size += waiting[count++]!.entries.length
+      return waiting.splice(0, count)
+    }
     try {
       const size = await store.commit((head) => {
         // A store that has to try again has written nothing of what it asked for before.
@@ -113,7 +131,11 @@ export async function openLog({ store, guard, origin, signer, ed25519 }: LogOpti
       return
     }
     const { taken, commit } = built!
-    for (const [i, { resolve }] of taken.entries()) resolve({ index: commit.from + i })
+    let index = commit.from
+    for (const { entries, resolve } of taken) {
+      resolve({ index })
+      index += entries.length
+    }
   }
 
   async function run(): Promise<void> {
@@ -124,22 +146,26 @@ export async function openLog({ store, guard, origin, signer, ed25519 }: LogOpti
   await checkHistory()
   if (checkpoint === '') await start()
 
+  async function appendAll(entries: readonly Bytes[], kept?: Waiting['kept']): Promise<{ readonly index: number }> {
+    if (stopped) throw stopped
+    for (const entry of entries) if (entry.length > Tile.MOST_ENTRY) throw Tile.tooLong(entry)
+    const { promise, resolve, reject } = Promise.withResolvers<{ readonly index: number }>()
+    waiting.push({ entries, kept, resolve, reject })
+    running ??= run()
+    return await promise
+  }
+
   return {
     key,
+    book: store.book,
     get checkpoint() {
       return checkpoint
     },
     get size() {
       return sizeOf(checkpoint)
     },
-    async append(entry) {
-      if (stopped) throw stopped
-      if (entry.length > Tile.MOST_ENTRY) throw Tile.tooLong(entry)
-      const { promise, resolve, reject } = Promise.withResolvers<{ readonly index: number }>()
-      waiting.push({ entry, resolve, reject })
-      running ??= run()
-      return await promise
-    },
+    append: (entry) => appendAll([entry]),
+    appendAll,
     async prove(index) {
       const text = sizeOf(await published()) > index ? await published() : checkpoint
       const size = sizeOf(text)

@@ -11,7 +11,7 @@ import { TallyError } from '../core/errors.ts'
 import * as LogProof from '../core/LogProof.ts'
 import * as Proof from '../core/Proof.ts'
 import * as Receipt from '../core/Receipt.ts'
-import type { Book, Entry } from '../storage/Book.ts'
+import type { Entry } from '../storage/Book.ts'
 import type { Store } from '../storage/Store.ts'
 import { problemAnswer } from './answer.ts'
 import type { Answer, Call } from './Call.ts'
@@ -20,8 +20,7 @@ import type { IssuerOptions } from './issuer.ts'
 export const RECEIPTS_PATH = '/.well-known/tally/receipts/'
 
 export interface Archive {
-  readonly book: Book
-  readonly log: Pick<IssuerOptions['log'], 'prove'>
+  readonly log: Pick<IssuerOptions['log'], 'prove' | 'book'>
   readonly store: Pick<Store, 'quoted'>
 }
 
@@ -33,10 +32,10 @@ const MOST_FOLLOWING = 8
 /**
  * Everything that is kept about a receipt, but the preimage. Throws RECEIPT_UNKNOWN when its content was dropped.
  */
-export async function bundleOf({ book, log, store }: Archive, entry: Entry): Promise<Proof.Bundle> {
+export async function bundleOf({ log, store }: Archive, entry: Entry): Promise<Proof.Bundle> {
   const [quote, later] = await Promise.all([
     store.quoted(fromHex(entry.deal)),
-    book.find({ deal: entry.deal, after: entry.index, limit: MOST }),
+    log.book.find({ deal: entry.deal, after: entry.index, limit: MOST }),
   ])
   const first = await shown(log, entry)
   const known = new Set([Receipt.digest(first.receipt)])
@@ -52,7 +51,7 @@ export async function bundleOf({ book, log, store }: Archive, entry: Entry): Pro
   return { receipts, ...(quote && { bolt11: quote.bolt11, terms: quote.terms }) }
 }
 
-async function shown(log: Archive['log'], { content, index }: Entry): Promise<Proof.Shown> {
+async function shown(log: Pick<Archive['log'], 'prove'>, { content, index }: Entry): Promise<Proof.Shown> {
   if (!content) throw new TallyError('RECEIPT_UNKNOWN', 'what this receipt said was dropped')
   const { envelope, salt } = content
   return { receipt: Receipt.decode(envelope), salt, proof: LogProof.format(await log.prove(index)) }
@@ -71,7 +70,7 @@ export function createReceiptDesk(
     try {
       const id = path!.slice(RECEIPTS_PATH.length)
       await options.flushed()
-      const entry = /^[0-9a-f]{32}$/.test(id) ? await options.book.get(id) : undefined
+      const entry = /^[0-9a-f]{32}$/.test(id) ? await options.log.book.get(id) : undefined
       const hand = (await options.presented(call))?.hands.at(-1)
       if (!entry || !hand || !entry.hands.some(({ tag }) => tag === hand.tag))
         throw new TallyError('RECEIPT_UNKNOWN', 'there is no such receipt for this credential')

@@ -17,7 +17,7 @@ import {
 } from '../core/index.ts'
 import type { Document } from '../core/canonical.ts'
 import { sim } from '../lightning/sim.ts'
-import { memoryBook, memoryStore, type Book } from '../storage/index.ts'
+import { memoryBook, memoryStore, type Book, type Entry } from '../storage/index.ts'
 import { createGate, protect, type Alarm } from './index.ts'
 
 const ORIGIN = 'shop.example/log'
@@ -25,13 +25,18 @@ const ORIGIN = 'shop.example/log'
 /** A log that keeps leaves and signs nothing, and can be told to fail. */
 function testLog() {
   const leaves: string[] = []
+  const book = memoryBook()
   return {
     key: Note.verifierKey(ORIGIN, new Uint8Array(32)),
     leaves,
     broken: false,
-    async append(leaf: Uint8Array) {
+    book,
+    async appendAll(entries: readonly Uint8Array[], kept?: (index: number) => readonly Entry[]) {
       if (this.broken) throw new TallyError('STORE_UNAVAILABLE', 'cannot write log: database or disk is full')
-      return { index: leaves.push(Bytes.fromUtf8(leaf)) - 1 }
+      const index = leaves.length
+      leaves.push(...entries.map(Bytes.fromUtf8))
+      await book.keep(kept?.(index) ?? [])
+      return { index }
     },
     prove: () => Promise.reject(new TypeError('not asked here')),
     checkpoint: Checkpoint.sign(
@@ -62,7 +67,7 @@ function open(
   const key = Key.from('07'.repeat(32))
   const node = sim({ clock })
   const log = testLog()
-  const book = memoryBook()
+  const { book } = log
   const alarms: Alarm[] = []
   const signer = Receipt.signerOf(key.derive('receipts'))
   const gate = createGate({
@@ -71,7 +76,7 @@ function open(
     lightning: node,
     clock,
     service: 'demo',
-    receipts: { signer, log, book },
+    receipts: { signer, log },
     onAlarm: (alarm) => alarms.push(alarm),
   })
   const serve = protect(gate, { price: '1 sat', uses: 3 }, handler)

@@ -86,7 +86,8 @@ export interface ReceiptsOptions extends IssuerOptions {
 }
 
 export function createReceipts(options: ReceiptsOptions): Receipts {
-  const { store, book, clock } = options
+  const { store, clock } = options
+  const { book } = options.log
   const issuer = createIssuer(options)
   const deals = new Map<string, Deal | Promise<Deal>>()
   const denied = new Map<string, number>()

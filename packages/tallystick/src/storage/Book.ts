@@ -48,7 +48,7 @@ export interface BookQuery {
 }
 
 export interface Book extends AsyncDisposable {
-  /** Idempotent by id. */
+  /** Idempotent by id. An issuer keeps its receipts with the leaves: LogCommit in LogStore.ts. */
   keep(entries: readonly Entry[]): Promise<void>
   get(id: string): Promise<Entry | undefined>
   /** The latest of its kind in a deal. */

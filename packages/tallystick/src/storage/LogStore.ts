@@ -4,6 +4,7 @@
  */
 import type { Bytes } from '../core/bytes.ts'
 import type { WrittenTile } from '../core/Edge.ts'
+import type { Book, Entry } from './Book.ts'
 
 export interface LogHead {
   readonly size: number
@@ -17,16 +18,20 @@ export interface LogCommit {
   /** How many entries the log had before. */
   readonly from: number
   readonly entries: readonly Bytes[]
+  /** For the book: what some of these entries are commitments to. */
+  readonly kept: readonly Entry[]
   /** Every tile above level 0 that changed, and those of level 0 that became full. */
   readonly tiles: readonly WrittenTile[]
   readonly checkpoint: string
 }
 
 export interface LogStore extends AsyncDisposable {
+  /** Kept in the same place, so that a leaf and what it commits to are there together or not at all. Closed with the log. */
+  readonly book: Book
   head(): Promise<LogHead>
   /**
-   * Calls `build` with the newest head, once no other writer can move it, and keeps what it returns: entries, tiles and
-   * checkpoint together or none of them. Resolves when they are on disk, with the new size. When it throws they may be
+   * Calls `build` with the newest head, once no other writer can move it, and keeps what it returns: entries, tiles,
+   * checkpoint and the rows of the book together or none of them. Resolves when they are on disk, with the new size. When it throws they may be
    * there or not. Throws LOG_UNAVAILABLE.
    */
   commit(build: (head: LogHead) => LogCommit): Promise<number>

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { bookConformance } from '../testing/book.ts'
 import { memoryBook } from './memoryBook.ts'
-import { sqliteBook } from './sqlite/book.ts'
+import { sqliteLog } from './sqlite/log.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'tally-book-'))
 after(() => rmSync(dir, { recursive: true, force: true }))
@@ -13,9 +13,9 @@ let made = 0
 bookConformance({ name: 'memory', open: memoryBook })
 bookConformance({
   name: 'SQLite',
-  open: () => sqliteBook(join(dir, `${made++}.db`)),
+  open: () => sqliteLog(join(dir, `${made++}.db`)).book,
   async reopen(book) {
     await book[Symbol.asyncDispose]()
-    return sqliteBook(join(dir, `${made - 1}.db`))
+    return sqliteLog(join(dir, `${made - 1}.db`)).book
   },
 })

@@ -104,10 +104,35 @@ export const storeSchema: Schema = {
   ],
 }
 
-export const bookSchema: Schema = {
-  name: 'book',
-  applicationId: 0x54614c62, // TaLb
+export const logSchema: Schema = {
+  name: 'log',
+  applicationId: 0x54614c67, // TaLg
   migrations: [
+    `
+    CREATE TABLE entries (
+      idx INTEGER PRIMARY KEY,
+      body BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE tiles (
+      level INTEGER NOT NULL,
+      idx INTEGER NOT NULL,
+      data BLOB NOT NULL,
+      UNIQUE (level, idx)
+    ) STRICT;
+
+    CREATE TABLE head (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      size INTEGER NOT NULL,
+      checkpoint TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE published (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      size INTEGER NOT NULL,
+      checkpoint TEXT NOT NULL
+    ) STRICT;
+    `,
     `
     -- leaf: its place in the log. token: the tag of the issuer's own hand, which is the id of the token.
     CREATE TABLE receipts (

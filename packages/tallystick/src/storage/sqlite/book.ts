@@ -1,28 +1,22 @@
-/** The Book of one process on one SQLite file. */
+/** The Book in the file of its log. */
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { fromHex, toHex } from '../../core/bytes.ts'
 import { TallyError } from '../../core/errors.ts'
 import type { KindName } from '../../core/Receipt.ts'
 import type { Book, BookQuery, Entry, Holding } from '../Book.ts'
-import { bookSchema } from '../schema.ts'
-import { Database } from './Database.ts'
+import { logSchema } from '../schema.ts'
+import type { Database } from './Database.ts'
 import { failure } from './failure.ts'
 import { bytes, integer, text, time, type Row } from './rows.ts'
 
-/** Throws STORE_BUSY when the file is already open as a book, in this process or another. */
-export function sqliteBook(path: string): Book {
-  const database = new Database(path, bookSchema, 'sole')
-  return database.setUp(() => bookOn(database))
-}
-
-/** For looking into a book that another process may have open. Throws STORE_UNAVAILABLE when there is none. */
+/** For looking into the book of a log that another process may have open. Throws STORE_UNAVAILABLE when there is none. */
 export function readSqliteBook(path: string): Pick<Book, 'get' | 'find' | 'last'> & AsyncDisposable {
   let database: DatabaseSync
   try {
     database = new DatabaseSync(path, { readOnly: true })
     const { application } = database.prepare('SELECT application_id AS application FROM pragma_application_id').get()!
-    if (application !== bookSchema.applicationId)
-      throw new TallyError('STORE_INCOMPATIBLE', `${path} is not a book of receipts`)
+    if (application !== logSchema.applicationId)
+      throw new TallyError('STORE_INCOMPATIBLE', `${path} is not a log with a book of receipts`)
   } catch (error) {
     throw failure(error, `cannot open the book ${path}`)
   }
@@ -45,32 +39,34 @@ export function readSqliteBook(path: string): Pick<Book, 'get' | 'find' | 'last'
 
 type Reading = Pick<Database, 'prepare' | 'read'>
 
-function bookOn(database: Database): Book {
-  const add = database.prepare(`INSERT INTO receipts (leaf, id, deal, kind, at, service, token, envelope, salt)
+/** `add` is for whoever is in a transaction already. */
+export function bookOn(database: Database): { readonly book: Book; readonly add: (entry: Entry) => void } {
+  const insert = database.prepare(`INSERT INTO receipts (leaf, id, deal, kind, at, service, token, envelope, salt)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
   const addHand = database.prepare('INSERT INTO hands (leaf, place, tag, link) VALUES (?, ?, ?, ?)')
   const drop = database.prepare(
     'UPDATE receipts SET envelope = NULL, salt = NULL WHERE id = ? AND envelope IS NOT NULL',
   )
 
-  function write({ id, deal, kind, index, at, service, hands, content }: Entry): void {
+  function add({ id, deal, kind, index, at, service, hands, content }: Entry): void {
     const [root, ...links] = hands
     const token = root ? fromHex(root.tag) : null
     const values = [fromHex(id), fromHex(deal), kind, at.getTime(), service, token] as const
-    if (!add.run(index, ...values, content?.envelope ?? null, content?.salt ?? null).changes) return
+    if (!insert.run(index, ...values, content?.envelope ?? null, content?.salt ?? null).changes) return
     for (const [place, { tag, link }] of links.entries()) addHand.run(index, place, fromHex(tag), link ?? null)
   }
 
-  return {
+  const book: Book = {
     async keep(entries) {
       await database.write(() => {
-        for (const entry of entries) write(entry)
+        for (const entry of entries) add(entry)
       })
     },
     ...readerOn(database),
     drop: (id) => database.write(() => Boolean(drop.run(fromHex(id)).changes)),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
+  return { book, add }
 }
 
 function readerOn(database: Reading): Pick<Book, 'get' | 'find' | 'last'> {

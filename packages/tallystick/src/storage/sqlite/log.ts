@@ -1,5 +1,6 @@
 /**
- * LogStore on node:sqlite, in a file of its own: what the log promises must not depend on a backup of the meters. Tiles of
+ * LogStore on node:sqlite, in a file of its own: what the log promises must not depend on a backup of the meters. The book is
+ * in it, because what answers a paid request waits for leaf and content, and two files would be two fsyncs. Tiles of
  * level 0 are written when they are full, because until then the entries say the same, and writing them anew with every
  * batch would be most of the work.
  */
@@ -8,45 +9,15 @@ import { TallyError } from '../../core/errors.ts'
 import { HASH_LENGTH, hashLeaf } from '../../core/Merkle.ts'
 import { MOST_LEVEL, WIDTH, widthIn } from '../../core/Tile.ts'
 import type { LogCommit, LogHead, LogStore } from '../LogStore.ts'
-import type { Schema } from '../schema.ts'
+import { logSchema } from '../schema.ts'
+import { bookOn } from './book.ts'
 import { Database } from './Database.ts'
 import { bytes, integer, text, type Row } from './rows.ts'
 
-const schema: Schema = {
-  name: 'log',
-  applicationId: 0x54614c67, // TaLg
-  migrations: [
-    `
-    CREATE TABLE entries (
-      idx INTEGER PRIMARY KEY,
-      body BLOB NOT NULL
-    ) STRICT;
-
-    CREATE TABLE tiles (
-      level INTEGER NOT NULL,
-      idx INTEGER NOT NULL,
-      data BLOB NOT NULL,
-      UNIQUE (level, idx)
-    ) STRICT;
-
-    CREATE TABLE head (
-      id INTEGER PRIMARY KEY CHECK (id = 1),
-      size INTEGER NOT NULL,
-      checkpoint TEXT NOT NULL
-    ) STRICT;
-
-    CREATE TABLE published (
-      id INTEGER PRIMARY KEY CHECK (id = 1),
-      size INTEGER NOT NULL,
-      checkpoint TEXT NOT NULL
-    ) STRICT;
-    `,
-  ],
-}
-
 /** Throws STORE_BUSY, STORE_DAMAGED, STORE_INCOMPATIBLE or STORE_UNAVAILABLE. */
 export function sqliteLog(path: string): LogStore {
-  const database = new Database(path, schema, 'sole')
+  const database = new Database(path, logSchema, 'sole')
+  const { book, add } = database.setUp(() => bookOn(database))
   const sql = database.setUp(() => ({
     head: database.prepare('SELECT size, checkpoint FROM head'),
     setHead: database.prepare(
@@ -91,6 +62,7 @@ export function sqliteLog(path: string): LogStore {
   }
 
   return {
+    book,
     head: async () => database.read(readHead),
 
     async commit(build) {
@@ -122,9 +94,10 @@ export function sqliteLog(path: string): LogStore {
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 
-  function write({ from, entries, tiles, checkpoint }: LogCommit, size: number): void {
+  function write({ from, entries, kept, tiles, checkpoint }: LogCommit, size: number): void {
     if (from !== size) throw new TypeError(`the log has ${size} entries, not ${from}`)
     for (const [i, entry] of entries.entries()) sql.insert.run(from + i, entry)
+    for (const entry of kept) add(entry)
     for (const { level, index, data } of tiles) sql.setTile.run(level, index, data)
     sql.setHead.run(from + entries.length, checkpoint)
   }
