@@ -24,6 +24,7 @@ function missing(name: string, command: string): string | false {
 }
 
 const unit = read('systemd/tally.service')
+const template = read('systemd/tally@.service')
 
 test('the unit: notified, hardened, and patient enough for the drain', () => {
   const keys = new Map([...unit.matchAll(/^(\w+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!]))
@@ -43,22 +44,30 @@ test('the unit: notified, hardened, and patient enough for the drain', () => {
   assert.ok(Number(keys.get('TimeoutStopSec')) > 30)
 })
 
-test('systemd takes the unit', { skip: missing('systemd', 'systemd-analyze') }, () => {
-  const dir = mkdtempSync(join(tmpdir(), 'tally-unit-'))
-  const path = join(dir, 'tally.service')
-  // Only what it starts is not here.
-  writeFileSync(path, unit.replaceAll('/usr/local/bin/tally', '/bin/true'))
-  const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' })
-  rmSync(dir, { recursive: true })
-  assert.equal(status, 0, stdout + stderr)
-  assert.equal(
-    (stdout + stderr)
-      .split('\n')
-      .filter((line) => line.includes('tally.service'))
-      .join('\n'),
-    '',
-  )
+test('the template differs from the unit in what each instance has of its own, and in nothing else', () => {
+  const rules = (text: string): string => text.slice(text.indexOf('[Unit]'))
+  const own = rules(unit)
+    .replace('Tallystick gateway', 'Tallystick gateway %i')
+    .replaceAll('/etc/tally/tally.yaml', '/etc/tally/%i.yaml')
+    .replace('StateDirectory=tally', 'StateDirectory=tally/%i')
+  assert.equal(rules(template), own)
 })
+
+for (const [file, text] of [
+  ['tally.service', unit],
+  ['tally@one.service', template],
+] as const)
+  test(`systemd takes the unit ${file}`, { skip: missing('systemd', 'systemd-analyze') }, () => {
+    const dir = mkdtempSync(join(tmpdir(), 'tally-unit-'))
+    const path = join(dir, file)
+    // Only what it starts is not here.
+    writeFileSync(path, text.replaceAll('/usr/local/bin/tally', '/bin/true'))
+    const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' })
+    rmSync(dir, { recursive: true })
+    assert.equal(status, 0, stdout + stderr)
+    const about = (stdout + stderr).split('\n').filter((line) => line.includes(file))
+    assert.equal(about.join('\n'), '')
+  })
 
 test('the image: two stages, nobody special, no build tools, a health check', () => {
   const text = read('docker/Dockerfile')
