@@ -134,11 +134,17 @@ export const logSchema: Schema = {
     ) STRICT;
     `,
     `
-    -- leaf: its place in the log. token: the tag of the issuer's own hand, which is the id of the token.
+    -- By number, because an index over hashes would be written at another page for nearly every receipt.
+    CREATE TABLE deals (
+      number INTEGER PRIMARY KEY,
+      hash BLOB NOT NULL UNIQUE
+    ) STRICT;
+
+    -- leaf: its place in the log. deal: a number. token: the tag of the issuer's own hand, which is the id of the token.
     CREATE TABLE receipts (
       leaf INTEGER PRIMARY KEY,
       id BLOB NOT NULL UNIQUE,
-      deal BLOB NOT NULL,
+      deal INTEGER NOT NULL,
       kind TEXT NOT NULL,
       at INTEGER NOT NULL,
       service TEXT NOT NULL,
@@ -148,8 +154,14 @@ export const logSchema: Schema = {
       salt BLOB
     ) STRICT;
     CREATE INDEX receipts_by_deal ON receipts (deal);
-    CREATE INDEX receipts_by_token ON receipts (token) WHERE token IS NOT NULL;
     CREATE INDEX receipts_by_time ON receipts (at);
+
+    -- In which deals each token was shown; nothing is written for one that was shown before.
+    CREATE TABLE tokens (
+      token BLOB NOT NULL,
+      deal INTEGER NOT NULL,
+      PRIMARY KEY (token, deal)
+    ) STRICT, WITHOUT ROWID;
 
     -- Of tokens that were handed on: each hand but the issuer's, outermost first.
     CREATE TABLE hands (

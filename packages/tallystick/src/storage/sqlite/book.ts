@@ -41,6 +41,9 @@ type Reading = Pick<Database, 'prepare' | 'read'>
 
 /** `add` is for whoever is in a transaction already. */
 export function bookOn(database: Database): { readonly book: Book; readonly add: (entry: Entry) => void } {
+  const addDeal = database.prepare('INSERT INTO deals (hash) VALUES (?) ON CONFLICT DO NOTHING')
+  const numberOf = database.prepare('SELECT number FROM deals WHERE hash = ?')
+  const addToken = database.prepare('INSERT INTO tokens (token, deal) VALUES (?, ?) ON CONFLICT DO NOTHING')
   const insert = database.prepare(`INSERT INTO receipts (leaf, id, deal, kind, at, service, token, envelope, salt)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
   const addHand = database.prepare('INSERT INTO hands (leaf, place, tag, link) VALUES (?, ?, ?, ?)')
@@ -51,8 +54,12 @@ export function bookOn(database: Database): { readonly book: Book; readonly add:
   function add({ id, deal, kind, index, at, service, hands, content }: Entry): void {
     const [root, ...links] = hands
     const token = root ? fromHex(root.tag) : null
-    const values = [fromHex(id), fromHex(deal), kind, at.getTime(), service, token] as const
+    const hash = fromHex(deal)
+    const known = numberOf.get(hash)?.['number']
+    const number = known === undefined ? addDeal.run(hash).lastInsertRowid : integer(known)
+    const values = [fromHex(id), number, kind, at.getTime(), service, token] as const
     if (!insert.run(index, ...values, content?.envelope ?? null, content?.salt ?? null).changes) return
+    if (token) addToken.run(token, number)
     for (const [place, { tag, link }] of links.entries()) addHand.run(index, place, fromHex(tag), link ?? null)
   }
 
@@ -70,8 +77,8 @@ export function bookOn(database: Database): { readonly book: Book; readonly add:
 }
 
 function readerOn(database: Reading): Pick<Book, 'get' | 'find' | 'last'> {
-  const get = database.prepare('SELECT * FROM receipts WHERE id = ?')
-  const last = database.prepare('SELECT * FROM receipts WHERE deal = ? AND kind = ? ORDER BY leaf DESC LIMIT 1')
+  const get = database.prepare(`${RECEIPTS} WHERE id = ?`)
+  const last = database.prepare(`${RECEIPTS} WHERE ${OF_DEAL} AND kind = ? ORDER BY leaf DESC LIMIT 1`)
   const handsOf = database.prepare('SELECT tag, link FROM hands WHERE leaf = ? ORDER BY place')
 
   function read(row: Row): Entry {
@@ -82,7 +89,7 @@ function readerOn(database: Reading): Pick<Book, 'get' | 'find' | 'last'> {
       .map(({ tag, link }): Holding => ({ tag: toHex(bytes(tag)), link: link === null ? undefined : text(link) }))
     return {
       id: toHex(bytes(row['id'])),
-      deal: toHex(bytes(row['deal'])),
+      deal: toHex(bytes(row['hash'])),
       kind: text(row['kind']) as KindName,
       index: Number(integer(row['leaf'])),
       at: time(row['at']),
@@ -113,6 +120,9 @@ function readerOn(database: Reading): Pick<Book, 'get' | 'find' | 'last'> {
   }
 }
 
+const RECEIPTS = 'SELECT receipts.*, hash FROM receipts JOIN deals ON deals.number = receipts.deal'
+const OF_DEAL = 'deal = (SELECT number FROM deals WHERE hash = ?)'
+
 /** The name of a link as its giver wrote it, with or without the salt behind the `#`. */
 const NAMED = `(link = ? OR (link >= ? || '#' AND link < ? || '$'))`
 
@@ -136,13 +146,18 @@ function statementOf({ agent, link, tag, service, deal, kind, since, until, afte
     )
   if (link !== undefined) where(`leaf IN (SELECT leaf FROM hands WHERE ${NAMED})`, link, link, link)
   if (tag !== undefined)
-    where('(token = ? OR leaf IN (SELECT leaf FROM hands WHERE tag = ?))', fromHex(tag), fromHex(tag))
+    where(
+      // By deal first: there is an index for that.
+      `leaf IN (SELECT leaf FROM hands WHERE tag = ? UNION ALL SELECT leaf FROM tokens JOIN receipts USING (deal, token) WHERE token = ?)`,
+      fromHex(tag),
+      fromHex(tag),
+    )
   if (service !== undefined) where('service = ?', service)
-  if (deal !== undefined) where('deal = ?', fromHex(deal))
+  if (deal !== undefined) where(OF_DEAL, fromHex(deal))
   if (kind !== undefined) where('kind = ?', kind)
   if (since !== undefined) where('at >= ?', since.getTime())
   if (until !== undefined) where('at < ?', until.getTime())
   if (after !== undefined) where('leaf > ?', after)
-  const sql = `SELECT * FROM receipts ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY leaf LIMIT ?`
+  const sql = `${RECEIPTS} ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY leaf LIMIT ?`
   return { sql, values: [...values, limit] }
 }
