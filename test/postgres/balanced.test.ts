@@ -14,7 +14,7 @@ import { root } from '../support/up.ts'
 
 const haproxy = proxies.find(({ name }) => name === 'haproxy')!
 const required = (process.env['TALLY_REQUIRE'] ?? '').split(',')
-const printed = /```text\n(defaults\n[^]*?)```/.exec(readFileSync(join(root, 'docs/operating.md'), 'utf8'))![1]!
+const printed = /```haproxy\n(defaults\n[^]*?)```/.exec(readFileSync(join(root, 'docs/operating.md'), 'utf8'))![1]!
 
 async function balanced(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tally-balanced-'))
