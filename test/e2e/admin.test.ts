@@ -86,7 +86,7 @@ test('the admin API wants a token that was made for it, and what was bought is n
   await using shop = await run('token', upstream.url)
   const reload = `${shop.admin}/v1/reload`
   const jar = memoryJar()
-  await payingFetch({ wallet: walletd(shop.daemon.wallet), jar })(`${shop.daemon.url}/pass`)
+  await payingFetch({ wallet: walletd(shop.daemon.wallet!), jar })(`${shop.daemon.url}/pass`)
   const [bought] = await jar.all()
   const sold = `L402 ${bought!.macaroon}:${Buffer.from(bought!.preimage!).toString('hex')}`
   for (const authorization of [undefined, 'L402 x:y', sold]) {
@@ -112,7 +112,7 @@ test('metrics count what happened by route, and hold no secret', async () => {
   await using upstream = await echo()
   await using shop = await run('metrics', upstream.url)
   const jar = memoryJar()
-  const buyer = payingFetch({ wallet: walletd(shop.daemon.wallet), jar })
+  const buyer = payingFetch({ wallet: walletd(shop.daemon.wallet!), jar })
   assert.equal((await buyer(`${shop.daemon.url}/one?q=canary-query`)).status, 200)
   await fetch(`${shop.daemon.url}/free`, { headers: { 'x-canary': 'canary-header' } })
   await fetch(`${shop.daemon.url}/canary-path`)
@@ -307,7 +307,10 @@ test('a clock that is set by an hour, forward or back, ends nothing that is stil
   let shift = 0
   await using shop = await run('clock', upstream.url, undefined, () => new Date(Date.now() + shift))
   const jar = memoryJar()
-  assert.equal((await payingFetch({ wallet: walletd(shop.daemon.wallet), jar })(`${shop.daemon.url}/pass`)).status, 200)
+  assert.equal(
+    (await payingFetch({ wallet: walletd(shop.daemon.wallet!), jar })(`${shop.daemon.url}/pass`)).status,
+    200,
+  )
   const [bought] = await jar.all()
   const authorization = `L402 ${bought!.macaroon}:${Buffer.from(bought!.preimage!).toString('hex')}`
   for (const hours of [1, -1, 0]) {

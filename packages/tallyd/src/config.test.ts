@@ -163,7 +163,7 @@ services:
       GET /a/../b: 1 sat
 `
   assert.deepEqual(mistakes(text), [
-    'tally.yaml:1:1 lightning: is missing; expected `embedded` or `sim`',
+    'tally.yaml:1:1 lightning: is missing; expected `embedded`, `sim`, or a map with `lnd` or `phoenixd`',
     'tally.yaml:1:1 lighting: unknown key; did you mean `lightning`?',
     'tally.yaml:2:9 listen: expected an address and a port like "127.0.0.1:8402"',
     'tally.yaml:3:8 store: expected "sqlite:./path/to.db", "postgres://user@host/database" or "memory"',

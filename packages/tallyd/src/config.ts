@@ -4,6 +4,7 @@
  */
 import { dirname, join, resolve } from 'node:path'
 import { TallyError, type Network } from 'tallystick/core'
+import type * as z from 'zod'
 import type { InvoiceLimits } from 'tallystick/server'
 import { logConfigOf, type LogConfig } from './config/log.ts'
 import { keyMistakes, mistakesOf } from './config/mistakes.ts'
@@ -11,12 +12,12 @@ import { schema } from './config/schema.ts'
 import { misplaced } from './config/gates.ts'
 import { clear, servicesOf, unmintable, unreachable, type Service } from './config/services.ts'
 import { readSource, type Mistake } from './config/source.ts'
-import { isLoopback, type Listen, type SecretRef, type StoreRef } from './config/values.ts'
+import { isLoopback, type LightningRef, type Listen, type SecretRef, type StoreRef } from './config/values.ts'
 
-export { readSecret } from './config/secret.ts'
+export { readMacaroon, readSecret } from './config/secret.ts'
 export { isLoopback } from './config/values.ts'
 export type { HealthCheck, MeterSpec, PriceSource, Route, Service, Timeouts, UpstreamTls } from './config/services.ts'
-export type { Listen, PostgresRef, SecretRef, StoreRef, Upstream } from './config/values.ts'
+export type { LightningRef, Listen, PostgresRef, SecretRef, StoreRef, Upstream } from './config/values.ts'
 export type { LogConfig } from './config/log.ts'
 
 export interface Config {
@@ -29,8 +30,8 @@ export interface Config {
   readonly state: string
   /** With an absolute path. */
   readonly store: StoreRef
-  /** Production nodes will be further members of this union. */
-  readonly lightning: { readonly kind: 'embedded' } | { readonly kind: 'sim' }
+  /** With absolute paths. */
+  readonly lightning: LightningRef
   /** The master key, if the file names one. Otherwise it is `key` in `state`, made on first start. */
   readonly key: SecretRef | undefined
   /** Whose word about clients is taken, and who may ask about gates. */
@@ -84,7 +85,7 @@ export function loadConfig(text: string, filename: string): Config {
     tls: tls && { cert: resolve(base, tls.cert), key: resolve(base, tls.key) },
     state,
     store: placed(store ?? { kind: 'sqlite', path: join(state, 'tally.db') }, base),
-    lightning: { kind: lightning },
+    lightning: nodeOf(lightning, base),
     trustedProxies,
     grpc,
     invoices: { perClient: invoices.per_client, total: invoices.total },
@@ -108,6 +109,20 @@ const KEYLESS =
 
 const found = (ref: SecretRef, base: string): SecretRef =>
   ref.kind === 'file' ? { ...ref, path: resolve(base, ref.path) } : ref
+
+function nodeOf(lightning: z.output<typeof schema>['lightning'], base: string): LightningRef {
+  if (typeof lightning === 'string') return { kind: lightning }
+  const { lnd, phoenixd } = lightning
+  if (phoenixd) return { kind: 'phoenixd', ...phoenixd, password: found(phoenixd.password, base) }
+  const { url, macaroon, cert, wallet } = lnd!
+  return {
+    kind: 'lnd',
+    url,
+    macaroon: found(macaroon, base),
+    cert: cert === undefined ? undefined : resolve(base, cert),
+    wallet,
+  }
+}
 
 function placed(store: StoreRef, base: string): StoreRef {
   if (store.kind === 'memory') return store

@@ -41,7 +41,7 @@ test(
   async () => {
     const config = demo('x'.repeat(120))
     const daemon = await startDaemon(options(config, { demo: true }))
-    const dir = dirname(daemon.wallet.slice('unix:'.length))
+    const dir = dirname(daemon.wallet!.slice('unix:'.length))
     assert.notEqual(dir, daemon.state.dir)
     assert.equal(statSync(dir).mode & 0o777, 0o700)
     await daemon.stop()
@@ -59,11 +59,11 @@ test('sells, keeps its state in one private directory, and honours after a resta
     await using daemon = await startDaemon(options(config, { demo: true }))
     assert.equal(daemon.state.dir, join(root, 'restart', '.tally'))
     assert.equal(statSync(daemon.state.dir).mode & 0o777, 0o700)
-    assert.deepEqual(knownWallet(daemon.state), { address: daemon.wallet })
-    const answer = await buyer(daemon.wallet)(`${daemon.url}/text/hello`)
+    assert.deepEqual(knownWallet(daemon.state), { address: daemon.wallet!, network: 'bcrt' })
+    const answer = await buyer(daemon.wallet!)(`${daemon.url}/text/hello`)
     assert.equal(answer.status, 200)
     key = readFileSync(daemon.state.key, 'utf8')
-    balance = await walletd(daemon.wallet).balance()
+    balance = await walletd(daemon.wallet!).balance()
     assert.equal(balance, Amount.parse('1000000000 sat') - Amount.parse('10 sat'))
   }
   {
@@ -76,7 +76,7 @@ test('sells, keeps its state in one private directory, and honours after a resta
       const answer = await fetch(`${daemon.url}/text/again`, { headers: { authorization } })
       assert.equal(answer.status, expected)
     }
-    assert.equal(await walletd(daemon.wallet).balance(), balance)
+    assert.equal(await walletd(daemon.wallet!).balance(), balance)
   }
   assert.ok(!existsSync(join(root, 'restart', '.tally', 'wallet.json')))
 })
@@ -86,7 +86,7 @@ test('a second one on the same state is refused and leaves the first alone', asy
   await using first = await startDaemon(options(config, { demo: true }))
   await assert.rejects(startDaemon(options(config, { demo: true })), withCode('STORE_BUSY'))
   assert.equal((await fetch(`${first.url}/health`)).status, 200)
-  assert.deepEqual(knownWallet(first.state), { address: first.wallet })
+  assert.deepEqual(knownWallet(first.state), { address: first.wallet!, network: 'bcrt' })
 })
 
 test('a taken port is an error for a service, and the next one for a demo', async () => {
@@ -135,7 +135,7 @@ test('reports each request, and what it did for the money', async () => {
     options(demo('events'), { demo: true, onEvent: (event) => events.push(event) }),
   )
   const jar = memoryJar()
-  await payingFetch({ wallet: walletd(daemon.wallet), jar })(`${daemon.url}/qr/hello`)
+  await payingFetch({ wallet: walletd(daemon.wallet!), jar })(`${daemon.url}/qr/hello`)
   await fetch(`${daemon.url}/health`)
   await daemon.stop()
   const said = events.map((event) =>

@@ -14,7 +14,7 @@ import type { ConfigDiff } from './config/diff.ts'
 import { verifyEd25519 } from './daemon/ed25519.ts'
 import { Parts } from './daemon/Parts.ts'
 import { openReceiptLog, type OpenedLog } from './daemon/log.ts'
-import { openLightning, type Network } from './daemon/lightning.ts'
+import { openLightning, reachNode, type Network } from './daemon/lightning.ts'
 import { alarmOf, openReceipts } from './daemon/receipts.ts'
 import { createReloader } from './daemon/reload.ts'
 import { createStopping } from './daemon/stopping.ts'
@@ -66,8 +66,8 @@ export interface Daemon extends AsyncDisposable {
   /** As `name+id+key`, for whoever wants to check its log; undefined without one. */
   readonly logKey: string | undefined
   readonly lightning: Pick<Network, 'kind' | 'about' | 'payer'>
-  /** As `tally fetch --wallet` takes it. */
-  readonly wallet: string
+  /** As `tally fetch --wallet` takes it; undefined where nobody may pay through us. */
+  readonly wallet: string | undefined
   readonly upstream: string | undefined
   /** Takes a changed config into force, or throws and keeps the one before. */
   reload(): Promise<ConfigDiff>
@@ -87,14 +87,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   onEvent({ type: 'starting', part: 'store' })
   const state = await createState(config.state)
   const key = config.key ? Key.from(readSecret(config.key, env)) : await masterKey(state)
-  const store = await openStore({ config, state, key, env, clock, parts, onTrouble })
+  const reached = await reachNode(config, { env, clock })
+  if (reached) parts.use(reached)
+  const store = await openStore({ config, node: reached?.node, state, key, env, clock, parts, onTrouble })
 
   const receiptLog = await openReceiptLog({ config, state, env, clock, onTrouble })
   if (receiptLog) parts.use(receiptLog)
 
   onEvent({ type: 'starting', part: 'lightning' })
   const upstream = demo ? parts.use(await startDemoUpstream(config)) : undefined
-  const network = parts.use(await openLightning({ config, state, clock, onNotice }))
+  const network = reached ?? parts.use(await openLightning({ config, state, clock, onNotice }))
   const wallet = await openWallet(state, network, parts)
 
   onEvent({ type: 'starting', part: 'gateway' })
@@ -236,12 +238,16 @@ function stateOf(
   }
 }
 
-/** With a network inside this process nobody else could pay, so its payer is always served. */
-async function openWallet(state: State, { payer }: Network, parts: Parts): Promise<string> {
+/** With a network inside this process nobody else could pay, so its payer is always served; that of a node only if its operator says so. */
+async function openWallet(state: State, { payer }: Network, parts: Parts): Promise<string | undefined> {
+  if (!payer) {
+    await forgetWallet(state)
+    return undefined
+  }
   const place = await walletPlace(state)
   leaveNoDirectory(state, place, parts)
   const { address } = parts.use(await serveWallet({ payer, listen: place }))
-  await recordWallet(state, { address, ...('token' in place && { token: place.token }) })
+  await recordWallet(state, { address, network: payer.network, ...('token' in place && { token: place.token }) })
   parts.defer(() => forgetWallet(state))
   return address
 }

@@ -20,7 +20,7 @@ export function banner(
   const own = state.dir === join(io.cwd, DIRECTORY)
   const tally = existsSync(join(io.cwd, 'node_modules', '.bin', 'tally')) ? 'npx tally' : 'tally'
   const jar = own ? '' : ` --jar ${quoted(state.jar)}`
-  const pay = own ? '' : ` --wallet ${quoted(wallet)}${jar}`
+  const pay = own || wallet === undefined ? '' : ` --wallet ${quoted(wallet)}${jar}`
   const parts = columns([
     ['  gateway', url, 'asks for payment, then passes the request on'],
     ['  upstream', upstream ?? '', 'draws QR codes and knows nothing of payments'],

@@ -12,6 +12,7 @@ import { failure, type Check } from './Check.ts'
 import { defineCommand } from './Command.ts'
 import { CONFIG_FILE, configOption, readConfig } from './configFile.ts'
 import { exits } from './exit.ts'
+import { checkReceiver, isNode } from './doctorNode.ts'
 import type { Io } from './Io.ts'
 import type { Style } from './style.ts'
 import { columns, printable } from './table.ts'
@@ -59,7 +60,7 @@ async function examine(io: Io, file: string | undefined): Promise<readonly Check
       ? await checkPostgres(io, config.store, config)
       : await checkDatabase(path, { running }),
     await checkPort(host, port, { running }),
-    checkLdk(config),
+    config && isNode(config.lightning) ? await checkReceiver(io, config.lightning) : checkLdk(config),
     wallet,
     ...(await checkRunning(io, state)),
     ...checkFiles(),

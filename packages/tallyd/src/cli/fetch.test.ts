@@ -93,9 +93,9 @@ async function run(argv: readonly string[], options: TestIoOptions = {}): Promis
 }
 
 async function spentBy(work: () => Promise<unknown>): Promise<string> {
-  const start = await daemon.lightning.payer.balance()
+  const start = await daemon.lightning.payer!.balance()
   await work()
-  return Amount.format(Amount.msats(start - (await daemon.lightning.payer.balance())))
+  return Amount.format(Amount.msats(start - (await daemon.lightning.payer!.balance())))
 }
 
 test('a free answer is just an answer, without a wallet, without a word and without a trace', async () => {
@@ -248,7 +248,7 @@ test('without a wallet nothing is paid, and the error says where one comes from'
     assert.equal(code, 5)
     assert.match(err, /error WALLET_UNKNOWN: no wallet at unix:.*\nfix: Start one with `tally up`/)
   }
-  const found = await run([`${url}/paid/x`, '--wallet', daemon.wallet, '--jar', 'own.db'], { cwd: elsewhere })
+  const found = await run([`${url}/paid/x`, '--wallet', daemon.wallet!, '--jar', 'own.db'], { cwd: elsewhere })
   assert.equal(found.code, 0)
   assert.ok(existsSync(join(elsewhere, 'own.db')))
   const wrong = await run([`${url}/paid/y`, '--wallet', 'https://example.com'], { cwd: elsewhere })

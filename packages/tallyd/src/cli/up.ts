@@ -140,7 +140,8 @@ function reporter({ io, style, json, demo, config }: ServeOptions): Reporter {
     async ready(daemon) {
       // Since the process began, which is what people wait for.
       const took = performance.now()
-      const balance = Amount.format(await daemon.lightning.payer.balance())
+      const { payer } = daemon.lightning
+      const balance = payer ? Amount.format(await payer.balance()) : ''
       if (json) results.line(readyJson(daemon, took))
       else results.line(demo ? banner(io, style, daemon, { took, balance }) : readyText(daemon, took))
       await results.drained()

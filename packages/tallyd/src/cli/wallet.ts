@@ -1,11 +1,11 @@
 /** What `tally fetch` pays with and remembers with: the wallet's address, and the jar. */
 import { existsSync } from 'node:fs'
-import { isAbsolute, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { TallyError } from 'tallystick/core'
 import type { Payer } from 'tallystick/lightning'
 import { walletd } from 'tallystick/lightning/walletd'
 import type { Jar } from 'tallystick/storage'
-import { createState, DIRECTORY, findState } from '../state.ts'
+import { createState, DIRECTORY, findState, stateAt } from '../state.ts'
 import { knownWallet, type KnownWallet } from '../state/wallet.ts'
 import type { Option } from './Command.ts'
 import type { Io } from './Io.ts'
@@ -20,7 +20,10 @@ export const walletOption = {
 /** Throws WALLET_UNKNOWN. */
 export function findWallet(io: Io, address: string | undefined): KnownWallet {
   const named = address ?? io.env['TALLY_WALLET']
-  if (named) return { address: asAddress(io, named), ...tokenOf(io) }
+  if (named) {
+    const address = asAddress(io, named)
+    return { address, ...networkAt(address), ...tokenOf(io) }
+  }
   const state = findState(io.cwd)
   const known = state && knownWallet(state)
   if (known) return known
@@ -37,7 +40,14 @@ export function openWallet(io: Io, address: string | undefined): Payer {
     const missing = (): Promise<never> => Promise.reject(error)
     return { network: 'bcrt', pay: missing, lookupPayment: missing, balance: missing }
   }
-  return walletd(wallet.address, wallet.token === undefined ? {} : { token: wallet.token })
+  const { address: at, ...options } = wallet
+  return walletd(at, options)
+}
+
+/** What `tally up` wrote down beside its socket. */
+function networkAt(address: string): { network?: string } {
+  const known = address.startsWith('unix:') ? knownWallet(stateAt(dirname(address.slice('unix:'.length)))) : undefined
+  return known?.address === address && known.network !== undefined ? { network: known.network } : {}
 }
 
 /** Nobody listens where a wallet should: for the command line that is no wallet, and the fix is another one. */

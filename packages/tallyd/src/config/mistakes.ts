@@ -50,6 +50,10 @@ function unionMistakes(issue: core.$ZodIssueInvalidUnion, source: Source): reado
       .flatMap((inner) => mistakesOf({ ...inner, path: [...issue.path, ...inner.path] }, source))
   const said = issue.errors.flat().find(({ code }) => code === 'custom')
   const [first] = issue.errors[0] ?? []
+  if (issue.path[0] === 'lightning') {
+    const missing = isMissing(source.value, issue.path) ? 'is missing; ' : ''
+    return [source.mistake(issue.path, missing + first!.message)]
+  }
   if (issue.path[0] === 'store') return [source.mistake(issue.path, (said ?? first!).message)]
   const missing = isMissing(source.value, issue.path) ? 'is missing; ' : ''
   return [source.mistake(issue.path, missing + (said?.message ?? (issue.path.at(-1) === 'price' ? PRICE : ROUTE)))]

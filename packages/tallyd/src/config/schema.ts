@@ -14,10 +14,12 @@ import {
   parseHeaderName,
   parseHook,
   parseListen,
+  parseLndUrl,
   parseOrigin,
   parseRate,
   parseSecretRef,
   parseSize,
+  parsePhoenixdUrl,
   parsePostgres,
   parseStore,
   parseWait,
@@ -377,6 +379,49 @@ const transparency = z.strictObject({
     .describe('Anchors checkpoints in Bitcoin, for whoever believes no witness. Without it none is.'),
 })
 
+const secretRef = text(
+  'expected a reference, "env:NAME" or "file:path": a secret is never written into this file',
+  parseSecretRef,
+)
+const wallet = z
+  .boolean({ error: 'expected true or false' })
+  .default(false)
+  .describe(
+    '`true`: let `tally fetch` and whoever else runs as this user spend what the node has. Otherwise the node only receives.',
+  )
+
+const lndNode = z.strictObject({
+  url: text('expected an address like "https://127.0.0.1:8080"', parseLndUrl).describe(
+    'Where its REST interface is: `https://127.0.0.1:8080`.',
+  ),
+  macaroon: secretRef.describe(
+    'What it lets us do, by reference: a file as lncli writes it, or hex. Bake one that can only receive (docs/nodes.md).',
+  ),
+  cert: file('./tls.cert')
+    .optional()
+    .describe('Its `tls.cert`, or who signed it, as PEM. Otherwise those that Node trusts.'),
+  wallet,
+})
+
+const phoenixdNode = z.strictObject({
+  url: text('expected an address like "http://127.0.0.1:9740", or https', parsePhoenixdUrl)
+    .prefault('http://127.0.0.1:9740')
+    .describe('Where its API is. Plain http only on this machine.'),
+  password: secretRef.describe('The password of limited access, by reference; with `wallet`, the other one.'),
+  wallet,
+})
+
+const LIGHTNING = 'expected `embedded`, `sim`, or a map with `lnd` or `phoenixd`'
+
+const node = z
+  .strictObject({
+    lnd: lndNode.optional().describe('Receive with an lnd of yours.'),
+    phoenixd: phoenixdNode.optional().describe('Receive with a phoenixd of yours.'),
+  })
+  .refine(({ lnd, phoenixd }) => (lnd === undefined) !== (phoenixd === undefined), {
+    error: 'expected one of `lnd` and `phoenixd`',
+  })
+
 export const schema = z.strictObject({
   listen: text('expected an address and a port like "127.0.0.1:8402"', parseListen)
     .prefault('127.0.0.1:8402')
@@ -404,9 +449,10 @@ export const schema = z.strictObject({
         '`memory` to forget them on exit. Default: `tally.db` in `state`. See docs/storage.md.',
     ),
   lightning: z
-    .enum(['embedded', 'sim'], { error: 'expected `embedded` or `sim`' })
+    .union([z.enum(['embedded', 'sim'], { error: LIGHTNING }), node], { error: LIGHTNING })
     .describe(
-      '`embedded`: a real Lightning network of worthless coins in this process. `sim`: a table that imitates one.',
+      '`embedded`: a real Lightning network of worthless coins in this process. `sim`: a table that imitates one. For real money a ' +
+        'map with a node of yours, `lnd` or `phoenixd`: docs/nodes.md.',
     ),
   key: text('expected a reference, "env:NAME" or "file:path": a secret is never written into this file', parseSecretRef)
     .optional()
@@ -454,6 +500,8 @@ export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   const [top, , in_, , ...under] = path
   if (top === 'tls') return Object.keys(tls.shape)
   if (top === 'store') return Object.keys(postgres.shape)
+  if (top === 'lightning')
+    return Object.keys((path[1] === 'lnd' ? lndNode : path[1] === 'phoenixd' ? phoenixdNode : node).shape)
   const inRoute = under.join('.')
   const map =
     path.length === 1 && Object.hasOwn(maps, String(top))

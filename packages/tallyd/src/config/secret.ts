@@ -19,3 +19,16 @@ function read(path: string): string {
     throw new TallyError('CONFIG_INVALID', `cannot read the secret in ${path}: ${why}`, { cause })
   }
 }
+
+/** A macaroon of lnd in hex: lncli writes files of bytes, people write hex. */
+export function readMacaroon(ref: SecretRef, env: NodeJS.ProcessEnv = process.env): string {
+  if (ref.kind === 'env') return readSecret(ref, env)
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(ref.path)
+  } catch {
+    return readSecret(ref, env)
+  }
+  const text = bytes.toString('latin1').trim()
+  return /^[0-9A-Fa-f]+$/.test(text) ? text : bytes.toString('hex')
+}

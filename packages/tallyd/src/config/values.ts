@@ -163,6 +163,32 @@ export function parseUpstream(text: string): Upstream {
   }
 }
 
+/** Of a node that we show a secret to: so TLS, or with `near`, this machine. */
+function parseNodeUrl(text: string, like: string, { near }: { near: boolean }): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || url.pathname !== '/' || /[@?#]/.test(text) || (url.protocol !== 'https:' && !near))
+    throw expected(`an address like ${like}, without a path`)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname.replace(/[[\]]/g, ''))))
+    throw expected(`an address like ${like}; elsewhere https: the password goes along`)
+  return url.origin
+}
+
+export const parseLndUrl = (text: string): string => parseNodeUrl(text, '"https://127.0.0.1:8080"', { near: false })
+export const parsePhoenixdUrl = (text: string): string => parseNodeUrl(text, '"http://127.0.0.1:9740"', { near: true })
+
+/** The node that a gateway receives with. */
+export type LightningRef =
+  | { readonly kind: 'embedded' | 'sim' }
+  | {
+      readonly kind: 'lnd'
+      readonly url: string
+      readonly macaroon: SecretRef
+      readonly cert: string | undefined
+      /** Whether its money is served to whoever runs as this user. */
+      readonly wallet: boolean
+    }
+  | { readonly kind: 'phoenixd'; readonly url: string; readonly password: SecretRef; readonly wallet: boolean }
+
 /** What a health check asks for: a path that is sent as it stands. */
 export function parseProbePath(text: string): string {
   if (!/^\/[!-"$-~]*$/.test(text)) throw expected('a path like "/healthz"')

@@ -4,12 +4,16 @@ import type { Payer, Receiver } from 'tallystick/lightning'
 import { sim } from 'tallystick/lightning/sim'
 import type { Config } from '../config.ts'
 import type { State } from '../state.ts'
+import { openNode } from '../state/node.ts'
 import { fileJournal } from './journal.ts'
 
 export interface Network extends AsyncDisposable {
   readonly kind: Config['lightning']['kind']
   readonly receiver: Receiver
-  readonly payer: Payer
+  /** undefined: nobody may pay through us. */
+  readonly payer: Payer | undefined
+  /** What tells this node from others to gateways that share a database; undefined: nobody else reads it. */
+  readonly node?: string
   /** For people: what this is, in a clause. */
   readonly about: string
 }
@@ -22,6 +26,25 @@ export interface OpenLightningOptions {
   readonly onNotice: (text: string) => void
 }
 
+/** The node a config names, reached; undefined: there is none, and `openLightning` makes one. Throws NODE_UNAVAILABLE and NODE_REFUSED. */
+export async function reachNode(
+  { lightning }: Pick<Config, 'lightning'>,
+  { env, clock }: { readonly env: NodeJS.ProcessEnv; readonly clock: () => Date },
+): Promise<Network | undefined> {
+  if (lightning.kind !== 'lnd' && lightning.kind !== 'phoenixd') return undefined
+  const { kind, url } = lightning
+  const node = await openNode(lightning, { env, clock })
+  return {
+    kind,
+    receiver: node,
+    payer: lightning.wallet ? node : undefined,
+    node: `${kind} ${node.nodeId}`,
+    about: `${node.network} at ${url}`,
+    [Symbol.asyncDispose]: async () => node[Symbol.asyncDispose](),
+  }
+}
+
+/** Makes one of worthless coins, with its state. */
 export async function openLightning(options: OpenLightningOptions): Promise<Network> {
   if (options.config.lightning.kind === 'sim') return openSim(options)
   const embedded = await loadEmbedded()

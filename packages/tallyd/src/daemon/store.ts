@@ -13,6 +13,8 @@ import type { Parts } from './Parts.ts'
 
 export interface OpenStoreOptions {
   readonly config: Pick<Config, 'store' | 'lightning'>
+  /** Tells the Lightning node from others; undefined: it is in this process. */
+  readonly node: string | undefined
   readonly state: State
   readonly key: Key
   readonly env: NodeJS.ProcessEnv
@@ -31,7 +33,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
 
 async function openPostgres(
   ref: PostgresRef,
-  { config, state, key, env, clock, parts, onTrouble }: OpenStoreOptions,
+  { config, node, state, key, env, clock, parts, onTrouble }: OpenStoreOptions,
 ): Promise<Store> {
   lockState(state, parts)
   const pool = await openPool(ref, env)
@@ -39,7 +41,7 @@ async function openPostgres(
   pool.on('error', ({ message }) =>
     onTrouble(new TallyError('STORE_UNAVAILABLE', `a connection to the database was lost: ${message}`)),
   )
-  return parts.use(await postgresStore(pool, { key, clock, node: nodeName(config.lightning.kind, state) }))
+  return parts.use(await postgresStore(pool, { key, clock, node: node ?? nodeName(config.lightning.kind, state) }))
 }
 
 /** A network inside this process is read by nobody else. */

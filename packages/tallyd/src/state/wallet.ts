@@ -41,6 +41,8 @@ export interface KnownWallet {
   /** `unix:/path` or `http://127.0.0.1:port`. */
   readonly address: string
   readonly token?: string
+  /** BOLT 11 prefix. */
+  readonly network?: string
 }
 
 const recordOf = (state: State, what: Served): string => join(state.dir, `${what}.json`)
@@ -48,13 +50,13 @@ const recordOf = (state: State, what: Served): string => join(state.dir, `${what
 /** Whole or not at all: another process may read it at any time. */
 export async function recordWallet(
   state: State,
-  { address, token }: KnownWallet,
+  { address, token, network }: KnownWallet,
   what: Served = 'wallet',
 ): Promise<void> {
   const record = recordOf(state, what)
   const fresh = `${record}.new`
   try {
-    await writeFile(fresh, `${JSON.stringify({ address, ...(token !== undefined && { token }) })}\n`, { mode: 0o600 })
+    await writeFile(fresh, `${JSON.stringify({ address, token, network })}\n`, { mode: 0o600 })
     await rename(fresh, record)
   } catch (cause) {
     throw unavailable(`cannot write ${record}`, cause)
@@ -69,9 +71,13 @@ export async function forgetWallet(state: State, what: Served = 'wallet'): Promi
 export function knownWallet(state: State, what: Served = 'wallet'): KnownWallet | undefined {
   if (!existsSync(recordOf(state, what))) return undefined
   try {
-    const { address, token } = JSON.parse(readFileSync(recordOf(state, what), 'utf8')) as Partial<KnownWallet>
+    const { address, token, network } = JSON.parse(readFileSync(recordOf(state, what), 'utf8')) as Partial<KnownWallet>
     if (typeof address !== 'string') return undefined
-    return { address, ...(typeof token === 'string' && { token }) }
+    return {
+      address,
+      ...(typeof token === 'string' && { token }),
+      ...(typeof network === 'string' && { network }),
+    }
   } catch {
     return undefined
   }

@@ -162,7 +162,8 @@ export function lightningConformance(name: string, open: () => Promise<Lightning
       const { bolt11, paymentHash } = await invoice(msats(before + 1000n))
       const outcome = await pay(bolt11)
       assert.equal(outcome.state, 'failed')
-      assert.equal((await payer.lookupPayment(paymentHash))?.state, 'failed')
+      const known = (await payer.lookupPayment(paymentHash))?.state
+      assert.ok(known === undefined || known === 'failed', `expected nothing to be under way, got ${known}`)
       assert.equal(await payer.balance(), before)
       assert.equal((await pay(bolt11)).state, 'failed')
     })
