@@ -65,8 +65,13 @@ I /forecast/rome: 402 CAPABILITY_SPENT: \`uses=5\` is used up: 0 left, 1 needed
 
 /** A page may show only the keys that it is about: the rest of the file is then the least that there can be. */
 function whole(yaml: string): string {
+  const rest = {
+    lightning: 'lightning: sim',
+    services: 'services: { api: { upstream: http://127.0.0.1:3000, routes: { GET /**: free } } }',
+  }
   if (/^services:/m.test(yaml)) return yaml
-  return `${yaml}lightning: sim\nservices: { api: { upstream: http://127.0.0.1:3000, routes: { GET /**: free } } }\n`
+  const missing = Object.entries(rest).filter(([key]) => !new RegExp(`^${key}:`, 'm').test(yaml))
+  return `${[yaml.trimEnd(), ...missing.map(([, text]) => text)].join('\n')}\n`
 }
 
 describe('examples', { concurrency: 2 }, () => {
